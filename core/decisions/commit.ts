@@ -1,0 +1,84 @@
+import type { TrainingJob } from "../job.ts";
+import type { CheckpointSummary } from "../manifest.ts";
+import { isBetter } from "../metric-goal.ts";
+import { retained } from "../policies/retention.ts";
+import type { EpochReport } from "../report.ts";
+import { type KeptCheckpoint, type LiveAttempt, type RunState, recentEpochs } from "../run-state.ts";
+import { advance, bestCheckpoint } from "./progress.ts";
+
+/** The reports that make the epochs up to `epoch` count, in order; `undefined` where they do not follow on `after`. */
+export function reportsToCommit(
+  reports: readonly EpochReport[],
+  after: number,
+  epoch: number,
+): EpochReport[] | undefined {
+  const counted = reports.filter((report) => report.epoch > after && report.epoch <= epoch);
+  const follows = counted.every((report, index) => report.epoch === after + 1 + index);
+  return follows && counted.at(-1)?.epoch === epoch ? counted : undefined;
+}
+
+const keep = (summary: CheckpointSummary, job: TrainingJob, state: RunState): KeptCheckpoint => {
+  const goal = job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined;
+  const value = goal === undefined ? undefined : summary.reports.at(-1)?.metrics[goal.metric];
+  return {
+    name: summary.name,
+    epoch: summary.epoch,
+    files: summary.files,
+    sizeBytes: summary.sizeBytes,
+    refersTo: summary.refersTo,
+    ...(goal !== undefined && isBetter(goal, value, undefined) ? { bestValue: value } : {}),
+    progress: state.progress,
+  };
+};
+
+/** `state` with retention applied: what is dropped is listed until somebody says that it is removed. */
+export function retain(state: RunState, job: TrainingJob): RunState {
+  const goal = job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined;
+  const best = goal === undefined ? undefined : bestCheckpoint(goal, state.kept)?.name;
+  const stays =
+    job.checkpoint.policy === "none"
+      ? new Set(state.kept.map((checkpoint) => checkpoint.name))
+      : retained(job.checkpoint, state.kept, best);
+  return {
+    ...state,
+    kept: state.kept.filter((checkpoint) => stays.has(checkpoint.name)),
+    dropped: [
+      ...state.dropped,
+      ...state.kept.map((checkpoint) => checkpoint.name).filter((name) => !stays.has(name)),
+    ].slice(-200),
+  };
+}
+
+/**
+ * `state` with the epochs of `reports` committed, and `checkpoint` kept. The budget of failures is full again. Of the
+ * attempt, what it had pending up to there is done with.
+ */
+export function commitEpochs(
+  state: RunState,
+  job: TrainingJob,
+  attempt: LiveAttempt,
+  reports: readonly EpochReport[],
+  checkpoint: CheckpointSummary | null,
+): RunState {
+  const progress = reports.reduce((sum, report) => advance(sum, report, job), state.progress);
+  const committed = reports.map((report) => ({
+    report,
+    attempt: attempt.number,
+    checkpoint: checkpoint?.name ?? null,
+  }));
+  const reached = attempt.pending.findLast((pending) => pending.report.epoch <= progress.epoch);
+  const advanced: LiveAttempt = {
+    ...attempt,
+    pending: attempt.pending.filter((pending) => pending.report.epoch > progress.epoch),
+    safeAt: reached?.at ?? checkpoint?.at ?? attempt.lastSeenAt,
+  };
+  const next: RunState = {
+    ...state,
+    progress,
+    recent: [...state.recent, ...committed].slice(-recentEpochs),
+    failures: { ...state.failures, withoutProgress: 0 },
+    live: state.live.map((live) => (live.number === attempt.number ? advanced : live)),
+  };
+  if (checkpoint === null) return next;
+  return retain({ ...next, kept: [...state.kept, keep(checkpoint, job, next)] }, job);
+}

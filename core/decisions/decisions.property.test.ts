@@ -1,0 +1,112 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { TrainingJobInput } from "../job.ts";
+import { DecisionKind } from "../journal-entry.ts";
+import { aJob } from "../testing/events.ts";
+import { expectOneHistory, expectReplayable } from "../testing/replay.ts";
+import { World } from "../testing/world.ts";
+
+const best = fc.record({
+  metric: fc.constant("loss"),
+  mode: fc.constantFrom("min" as const, "max" as const),
+});
+
+const jobs: fc.Arbitrary<TrainingJobInput> = fc
+  .record({
+    epochs: fc.integer({ min: 1, max: 8 }),
+    segment: fc.constantFrom("auto" as const, 1, 2, 3),
+    checkpoint: fc.oneof(
+      { weight: 1, arbitrary: fc.constant("none" as const) },
+      {
+        weight: 5,
+        arbitrary: fc.record({ keep: fc.integer({ min: 1, max: 3 }), best }, { requiredKeys: ["keep"] }),
+      },
+    ),
+    retry: fc.record({ failuresWithoutProgress: fc.integer({ min: 1, max: 4 }) }),
+  })
+  .map(aJob);
+
+interface Case {
+  readonly job: TrainingJobInput;
+  readonly turns: number;
+  /** What happens, step by step: each number is one of all the things that can happen then. */
+  readonly choices: readonly number[];
+  /** What happens after that, when nothing goes wrong any more. */
+  readonly seed: number;
+}
+
+const cases: fc.Arbitrary<Case> = fc.record({
+  job: jobs,
+  turns: fc.constantFrom(2, 3, 1000),
+  choices: fc.array(fc.nat(), { minLength: 20, maxLength: 150, size: "max" }),
+  seed: fc.nat(),
+});
+
+/** Plays a case and then `check`s it; every step is audited, and a failure tells what had happened. */
+const playing =
+  (check: (world: World, given: Case) => void) =>
+  (given: Case): void => {
+    const world = new World(given.job, given.turns);
+    try {
+      for (const choice of given.choices) world.step(choice);
+      check(world, given);
+    } catch (cause) {
+      const words = cause instanceof Error ? cause.message : String(cause);
+      throw new Error([words, ...world.log.slice(-60)].join("\n"), { cause });
+    }
+  };
+
+describe("whatever is lost, repeated, late, killed or believed dead", () => {
+  it("the journal tells one history, and decides the same again when it is replayed", () => {
+    const check = playing(({ journal }) => {
+      expectReplayable(journal.entries, journal.limits);
+      expectOneHistory(journal.entries);
+    });
+    fc.assert(fc.property(cases, check), { numRuns: 250 });
+  });
+
+  it("the run is finished once nothing goes wrong any more, and stays so", () => {
+    const check = playing((world, { seed, job }) => {
+      // What is late can be somebody who accepts a longer job; then there is something to finish again.
+      do {
+        world.finishFairly(seed);
+        world.settleDown(seed);
+      } while (!world.finished);
+      const { entries, head } = world.journal;
+      // More than it asks for where somebody made it ask for less.
+      expect(head?.state.progress.epoch).toBeGreaterThanOrEqual(head?.job.epochs ?? Number.POSITIVE_INFINITY);
+      expectOneHistory(entries);
+      const atEnd = entries.length;
+      world.startByHand({ job });
+      world.startByHand({});
+      world.startByHand({ job: { ...job, epochs: 1 }, acceptChanges: true });
+      world.settleDown(seed);
+      expect(entries.length).toBe(atEnd);
+      expectReplayable(entries, world.journal.limits);
+    });
+    fc.assert(fc.property(cases, check), { numRuns: 250 });
+  });
+
+  it("and all of that happens in such cases", () => {
+    const told: string[] = [];
+    const tell = playing(({ journal }) => {
+      for (const { decision } of journal.entries) told.push(`${decision.kind}: ${decision.reason}`);
+    });
+    for (const given of fc.sample(cases, { numRuns: 150, seed: 1 })) tell(given);
+    for (const kind of DecisionKind.options)
+      expect(told).toContainEqual(expect.stringContaining(`${kind}: `));
+    for (const words of [
+      "adopted its checkpoint",
+      "is damaged, going back to epoch",
+      "was submitted twice",
+      "has not ended yet",
+      "handed over",
+      "accepted epochs",
+      "resumed after it was failed",
+      "resumed after it was finished",
+      "epochs 1 to 2 are committed",
+      "without progress",
+    ])
+      expect(told).toContainEqual(expect.stringContaining(words));
+  });
+});

@@ -1,0 +1,126 @@
+import type { Circumstances, Decision } from "../decision.ts";
+import type { TrainingJob } from "../job.ts";
+import type { DecisionKind } from "../journal-entry.ts";
+import type { Next } from "../next.ts";
+import type { LiveAttempt, RunState } from "../run-state.ts";
+import { planEpoch } from "./plan.ts";
+import { finishedBecause } from "./progress.ts";
+
+interface Step {
+  readonly kind: DecisionKind;
+  readonly reason: string;
+}
+
+type NextBody<Action extends Next["action"]> = Omit<
+  Extract<Next, { action: Action }>,
+  "run" | "sequence" | "generation"
+>;
+
+type AnyNextBody = { [Action in Next["action"]]: NextBody<Action> }[Next["action"]];
+
+/** A decision that answers the state machine: `state` becomes the entry after it, and counts one turn. */
+function answerMachine(
+  state: RunState,
+  body: AnyNextBody,
+  step: Step,
+  changes: Partial<RunState> = {},
+): Decision<Next> {
+  const sequence = state.sequence + 1;
+  const next: Next = { ...body, run: state.run, sequence, generation: state.generation };
+  return {
+    changed: true,
+    reply: next,
+    state: { ...state, ...changes, sequence, turns: state.turns + 1, next },
+    ...step,
+  };
+}
+
+const resources = (job: TrainingJob) => [
+  ...(job.compute.gpus > 0 ? [{ Type: "GPU" as const, Value: String(job.compute.gpus) }] : []),
+  { Type: "VCPU" as const, Value: String(job.compute.vcpus) },
+  { Type: "MEMORY" as const, Value: String(job.compute.memory) },
+];
+
+function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): Decision<Next> {
+  const number = state.nextAttempt;
+  const epoch = state.progress.epoch + 1;
+  const { plan, reason } = planEpoch(job, epoch);
+  const restore = job.checkpoint.policy === "none" ? undefined : state.kept.at(-1)?.name;
+  const attempt: LiveAttempt = {
+    number,
+    worker: { index: 0, count: 1 },
+    shard: { index: 0, count: 1 },
+    ...(restore === undefined ? {} : { restore }),
+    lastEpoch: job.segment === "auto" ? job.epochs : Math.min(job.epochs, state.progress.epoch + job.segment),
+    firstPlan: plan,
+    submittedAt: at,
+    lastSeenAt: at,
+    pending: [],
+    answers: {},
+  };
+  const train = {
+    attempt: number,
+    attemptText: String(number),
+    sequenceText: String(state.sequence + 1),
+    jobName: `${state.run}-${number}`,
+    resourceRequirements: resources(job),
+  };
+  return answerMachine(
+    state,
+    { action: "train", train },
+    {
+      kind: step.kind,
+      reason: `${step.reason}; attempt ${number} trains from epoch ${epoch} on${
+        restore === undefined ? "" : `, from checkpoint ${restore}`
+      }, ${reason}`,
+    },
+    { status: "training", live: [attempt], nextAttempt: number + 1, recoveries: state.failures.total },
+  );
+}
+
+/** Unique for each run and generation, so that a hand-over repeated after a crash cannot start two executions. */
+const executionName = (state: RunState): string =>
+  `${state.run}-${Date.parse(state.startedAt).toString(36)}-${state.generation + 1}`;
+
+/** Ends the run for a reason that is nobody's fault. */
+const finish = (state: RunState, reason: string, step: Step): Decision<Next> =>
+  answerMachine(
+    state,
+    { action: "done", reason },
+    { kind: "finished", reason: `${step.reason}; finished: ${reason}` },
+    { status: "finished", live: [], ending: reason },
+  );
+
+/** Ends the run as failed; it can be opened again. */
+export const giveUp = (state: RunState, error: string, cause: string): Decision<Next> =>
+  answerMachine(
+    state,
+    { action: "failed", error, cause },
+    { kind: "gave-up", reason: cause },
+    { status: "failed", live: [], ending: cause },
+  );
+
+/** Has the state machine wait and then look again. */
+export const wait = (state: RunState, seconds: number, reason: string): Decision<Next> =>
+  answerMachine(
+    state,
+    { action: "wait", wait: { seconds, reason } },
+    { kind: "waiting", reason },
+    { status: "waiting" },
+  );
+
+/** What follows when no attempt is live: the end, a fresh execution, or another attempt. */
+export function nextStep(state: RunState, circumstances: Circumstances, step: Step): Decision<Next> {
+  const finished = finishedBecause(circumstances.job, state.progress);
+  if (finished !== undefined) return finish(state, finished, step);
+  if (state.turns >= circumstances.limits.turnsPerExecution) {
+    const name = executionName(state);
+    return answerMachine(
+      state,
+      { action: "continue", continue: { name } },
+      { kind: "handed-over", reason: `${step.reason}; after ${state.turns} turns ${name} goes on` },
+      { status: "training", successor: name },
+    );
+  }
+  return startAttempt(state, circumstances, step);
+}

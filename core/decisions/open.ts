@@ -1,0 +1,164 @@
+import { type Circumstances, type Decision, unchanged } from "../decision.ts";
+import type { OpenEvent } from "../events.ts";
+import type { JobChange } from "../job-digest.ts";
+import type { Next } from "../next.ts";
+import type { Progress, RunState } from "../run-state.ts";
+import { retain } from "./commit.ts";
+import { nextStep, wait } from "./next-step.ts";
+import { finishedBecause, noProgress } from "./progress.ts";
+import { isTrained, lookAgainSeconds, recoverAttempt, segmentTrained } from "./recover.ts";
+import { settle } from "./settle.ts";
+
+type Refusal = "Pawl.RunNotFound" | "Pawl.RunHeld" | "Pawl.JobChanged";
+
+/** An answer that ends the execution and changes nothing in the run. */
+export const refuse = (
+  at: { run: string; sequence: number; generation: number },
+  error: Refusal | "Pawl.JobInvalid",
+  cause: string,
+): Next => ({
+  action: "failed",
+  run: at.run,
+  sequence: at.sequence,
+  generation: at.generation,
+  error,
+  cause,
+});
+
+function begin(event: OpenEvent, circumstances: Circumstances): Decision<Next> {
+  const { at, jobDigest } = circumstances;
+  const none = { run: event.run, sequence: 0, generation: 0 };
+  const state: RunState = {
+    version: 1,
+    run: event.run,
+    sequence: 0,
+    status: "training",
+    job: { digest: jobDigest, sequence: 1 },
+    startedAt: at,
+    generation: 1,
+    driver: event.driver,
+    turns: 0,
+    next: { ...none, action: "done", reason: "" },
+    progress: noProgress,
+    recent: [],
+    kept: [],
+    dropped: [],
+    live: [],
+    nextAttempt: 1,
+    failures: { withoutProgress: 0, total: 0, recent: [] },
+    recoveries: 0,
+    lostSeconds: 0,
+  };
+  return nextStep(state, circumstances, { kind: "opened", reason: `run ${event.run} begins` });
+}
+
+/** `state` under the job that the event brings: what was judged by another metric is judged afresh. */
+function underJob(state: RunState, previous: Circumstances["job"], circumstances: Circumstances): RunState {
+  const { job, jobDigest } = circumstances;
+  const goal = (of: Circumstances["job"]) =>
+    of.checkpoint.policy === "keep" ? of.checkpoint.best : undefined;
+  const sameStop = previous.stop?.metric === job.stop?.metric && previous.stop?.mode === job.stop?.mode;
+  const sameBest = goal(previous)?.metric === goal(job)?.metric && goal(previous)?.mode === goal(job)?.mode;
+  const progressOf = (progress: Progress): Progress => {
+    const { stopBest: _stop, ...unjudged } = progress;
+    return sameStop ? progress : unjudged;
+  };
+  const changed: RunState = {
+    ...state,
+    job: { digest: jobDigest, sequence: state.sequence + 1 },
+    progress: progressOf(state.progress),
+    kept: state.kept.map(({ bestValue, progress, ...checkpoint }) => ({
+      ...checkpoint,
+      ...(sameBest && bestValue !== undefined ? { bestValue } : {}),
+      progress: progressOf(progress),
+    })),
+  };
+  return retain(changed, job);
+}
+
+const describe = (changes: readonly JobChange[]): string =>
+  changes
+    .map(({ field, before, after }) => `${field}: ${before ?? "absent"} → ${after ?? "absent"}`)
+    .join(", ");
+
+export interface OpenCircumstances extends Circumstances {
+  /** The job in force before this event, where there is a run; the same as `job` where the event brings none. */
+  readonly previousJob: Circumstances["job"] | undefined;
+  /** What differs between the two. */
+  readonly changes: readonly JobChange[];
+}
+
+/** What a driver is told that starts, takes over, or looks again at a run. */
+export function open(
+  state: RunState | undefined,
+  event: OpenEvent,
+  circumstances: OpenCircumstances,
+): Decision<Next> {
+  const { job, previousJob, changes } = circumstances;
+  if (state === undefined) return begin(event, circumstances);
+  const same = state.driver.id === event.driver.id;
+  if (same && state.next.action !== "wait") return unchanged(state.next);
+  if (!same && event.holder.alive && event.driver.execution !== state.successor) {
+    return unchanged(
+      refuse(state, "Pawl.RunHeld", `run ${state.run} is being trained by ${event.holder.who}`),
+    );
+  }
+  if (changes.length > 0 && !event.acceptChanges) {
+    const cause = `the job differs from the one that run ${state.run} was begun with: ${describe(changes)}`;
+    return unchanged(refuse(state, "Pawl.JobChanged", cause));
+  }
+  const rejobbed =
+    event.job !== undefined && previousJob !== undefined && !same
+      ? underJob(state, previousJob, circumstances)
+      : state;
+  if (state.status === "finished" && finishedBecause(job, rejobbed.progress) !== undefined) {
+    const { run, sequence, generation, ending } = state;
+    return unchanged({ action: "done", run, sequence, generation, reason: ending ?? "finished" });
+  }
+
+  const accepted = changes.length > 0 ? `; accepted ${describe(changes)}` : "";
+  // Whoever starts it again gives it a fresh budget; a hand-over, which nobody asked for, does not.
+  const handedOver = event.driver.execution === state.successor;
+  const { successor: _successor, ending: _ending, ...rest } = rejobbed;
+  let current: RunState = same
+    ? rejobbed
+    : {
+        ...rest,
+        generation: state.generation + 1,
+        driver: event.driver,
+        turns: 0,
+        failures: handedOver ? rest.failures : { ...rest.failures, withoutProgress: 0 },
+      };
+  const evidenceOn = (number: number) => event.evidence.find((evidence) => evidence.attempt === number);
+  const ending = current.live.find((attempt) => evidenceOn(attempt.number)?.gone !== true);
+  if (ending !== undefined) {
+    return wait(current, lookAgainSeconds, `attempt ${ending.number} has not ended yet${accepted}`);
+  }
+  const reasons: string[] = [];
+  for (const attempt of current.live) {
+    const evidence = evidenceOn(attempt.number);
+    if (evidence === undefined) continue;
+    if (isTrained(current, attempt, circumstances)) {
+      const over = current.live.filter((live) => live.number !== attempt.number);
+      reasons.push(segmentTrained(current, attempt));
+      current = { ...current, live: over };
+      continue;
+    }
+    if (same) return recoverAttempt(current, attempt, evidence, event.random, circumstances);
+    const settled = settle(current, attempt, evidence, circumstances);
+    current = settled.state;
+    reasons.push(settled.reason);
+  }
+  const arrived = same
+    ? { kind: "attempt-planned" as const, reason: "the wait is over" }
+    : state.status === "finished" || state.status === "failed"
+      ? { kind: "resumed" as const, reason: `resumed after it was ${state.status}` }
+      : {
+          kind: "took-over" as const,
+          reason: handedOver ? "handed over" : `taken over from ${state.driver.execution}`,
+        };
+  return nextStep(current, circumstances, {
+    kind: arrived.kind,
+    reason: `${[arrived.reason, ...reasons].join("; ")}${accepted}`,
+  });
+}

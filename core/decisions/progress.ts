@@ -1,0 +1,36 @@
+import type { TrainingJob } from "../job.ts";
+import { isBetter, type MetricGoal } from "../metric-goal.ts";
+import { stopReason } from "../policies/stop.ts";
+import type { EpochReport } from "../report.ts";
+import type { KeptCheckpoint, Progress } from "../run-state.ts";
+
+export const noProgress: Progress = { epoch: 0, examples: 0, trainedSeconds: 0 };
+
+/** `progress` with one more epoch in it. */
+export function advance(progress: Progress, report: EpochReport, job: TrainingJob): Progress {
+  const value = job.stop === undefined ? undefined : report.metrics[job.stop.metric];
+  const better = job.stop !== undefined && isBetter(job.stop, value, progress.stopBest?.value);
+  return {
+    ...progress,
+    epoch: report.epoch,
+    examples: progress.examples + (report.examples ?? 0),
+    trainedSeconds: progress.trainedSeconds + report.seconds,
+    ...(better ? { stopBest: { epoch: report.epoch, value } } : {}),
+  };
+}
+
+/** Why a run with this progress is finished, or `undefined` where it goes on. */
+export const finishedBecause = (job: TrainingJob, progress: Progress): string | undefined =>
+  stopReason(job.stop, { epoch: progress.epoch, epochs: job.epochs, best: progress.stopBest });
+
+/** The best of `kept` by `goal`; of equals the earliest. */
+export function bestCheckpoint(
+  goal: MetricGoal,
+  kept: readonly KeptCheckpoint[],
+): KeptCheckpoint | undefined {
+  let best: KeptCheckpoint | undefined;
+  for (const checkpoint of kept) {
+    if (isBetter(goal, checkpoint.bestValue, best?.bestValue)) best = checkpoint;
+  }
+  return best;
+}

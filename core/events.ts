@@ -1,0 +1,120 @@
+import * as z from "zod";
+import { FailureClass } from "./failure.ts";
+import { TrainingJob, type TrainingJobInput } from "./job.ts";
+import { CheckpointSummary } from "./manifest.ts";
+import { CheckpointName, Moment, Name, Ordinal } from "./names.ts";
+import { Outcome } from "./outcome.ts";
+import { EpochReport } from "./report.ts";
+import { Driver } from "./run-state.ts";
+import { JobSource } from "./source.ts";
+
+/** A job as it was given, known to be valid. */
+export const JobInput = z.custom<TrainingJobInput>((value) => TrainingJob.safeParse(value).success, {
+  error: "is not a valid job",
+});
+
+const BatchJobId = z.string().min(1).max(200);
+
+const fromAttempt = { run: Name, attempt: Ordinal, batchJobId: BatchJobId };
+
+/** The attempt claims its assignment. */
+export const StartedEvent = z.strictObject({ ...fromAttempt, type: z.literal("started") });
+export type StartedEvent = z.infer<typeof StartedEvent>;
+
+/** An epoch is trained; its checkpoint may still be on its way. */
+export const ReportEvent = z.strictObject({ ...fromAttempt, type: z.literal("report"), report: EpochReport });
+export type ReportEvent = z.infer<typeof ReportEvent>;
+
+const commit = {
+  ...fromAttempt,
+  type: z.literal("commit"),
+  /** The last epoch that counts with this; all before it count too. */
+  epoch: Ordinal,
+  /** Dropped checkpoints that the attempt has removed. */
+  removed: z.array(CheckpointName),
+};
+
+/** A checkpoint is complete; `null` for trainers that keep nothing. As the attempt sends it: by name. */
+const SentCommitEvent = z.strictObject({ ...commit, checkpoint: CheckpointName.nullable() });
+
+/** The same as it is decided upon: with what the manifest says, read by Review itself. */
+export const CommitEvent = z.strictObject({ ...commit, checkpoint: CheckpointSummary.nullable() });
+export type CommitEvent = z.infer<typeof CommitEvent>;
+
+/** The attempt's last word. */
+export const EndedEvent = z.strictObject({
+  ...fromAttempt,
+  type: z.literal("ended"),
+  outcome: Outcome,
+  removed: z.array(CheckpointName),
+});
+export type EndedEvent = z.infer<typeof EndedEvent>;
+
+/** What an attempt sends to Review. Each is answered once; a repeated one gets the same answer. */
+export const SentEvent = z.discriminatedUnion("type", [
+  StartedEvent,
+  ReportEvent,
+  SentCommitEvent,
+  EndedEvent,
+]);
+export type SentEvent = z.infer<typeof SentEvent>;
+
+/** What an attempt that ended (or ends) left behind, as outcome.json, Batch and the store show it. */
+export const Evidence = z.strictObject({
+  attempt: Ordinal,
+  /** Whether nothing of it runs any more. */
+  gone: z.boolean(),
+  /** Complete checkpoints that were not committed, in order of their epochs. */
+  found: z.array(CheckpointSummary),
+  class: FailureClass,
+  message: z.string().max(2000),
+  /** The Batch job that holds the assignment, where the one that ended was a duplicate. */
+  winner: BatchJobId.optional(),
+  /** The checkpoint that could not be restored. */
+  damaged: CheckpointName.optional(),
+  /** When it stopped, where that is known. */
+  stoppedAt: Moment.optional(),
+});
+export type Evidence = z.infer<typeof Evidence>;
+
+/** In [0, 1); drawn by the caller and journalled, so that the decision can be replayed. */
+const Random = z.number().min(0).lt(1);
+
+export const OpenEvent = z.strictObject({
+  type: z.literal("open"),
+  run: Name,
+  driver: Driver,
+  /** The job as given now; absent when a run is resumed by its name. */
+  job: JobInput.optional(),
+  source: JobSource.optional(),
+  /** Whether a job that differs from the run's is accepted. */
+  acceptChanges: z.boolean(),
+  /** Whether the driver that the journal names is alive, and who that is, in words. */
+  holder: z.strictObject({ alive: z.boolean(), who: z.string() }),
+  /** On each live attempt. */
+  evidence: z.array(Evidence),
+  random: Random,
+});
+export type OpenEvent = z.infer<typeof OpenEvent>;
+
+const fromTrain = { run: Name, generation: Ordinal, attempt: Ordinal, evidence: Evidence, random: Random };
+
+/** Train succeeded, as the state machine saw it. */
+export const TrainedEvent = z.strictObject({ ...fromTrain, type: z.literal("trained") });
+export type TrainedEvent = z.infer<typeof TrainedEvent>;
+
+/** Train failed, as the state machine saw it. */
+export const FailedEvent = z.strictObject({ ...fromTrain, type: z.literal("failed") });
+export type FailedEvent = z.infer<typeof FailedEvent>;
+
+/** Everything that a journal entry can have been decided from. */
+export const RunEvent = z.discriminatedUnion("type", [
+  OpenEvent,
+  StartedEvent,
+  ReportEvent,
+  CommitEvent,
+  EndedEvent,
+  TrainedEvent,
+  FailedEvent,
+]);
+export type RunEvent = z.infer<typeof RunEvent>;

@@ -1,0 +1,106 @@
+import { FailureClass } from "./failure.ts";
+import type { JournalEntry } from "./journal-entry.ts";
+import type { CommittedEpoch, RunState } from "./run-state.ts";
+
+export interface EpochHistory extends CommittedEpoch {
+  readonly committedAt: string;
+  readonly batchSize: number | undefined;
+}
+
+export interface AttemptHistory {
+  readonly attempt: number;
+  readonly submittedAt: string;
+  readonly batchJobId: string | undefined;
+  /** Absent while it lives. */
+  readonly endedAt?: string;
+  /** `done`, or what went wrong. */
+  readonly result?: string;
+  readonly message?: string;
+  readonly epochs: number[];
+}
+
+export interface DecisionHistory {
+  readonly sequence: number;
+  readonly at: string;
+  readonly kind: string;
+  readonly reason: string;
+}
+
+export interface RunHistory {
+  readonly state: RunState;
+  readonly epochs: EpochHistory[];
+  readonly attempts: AttemptHistory[];
+  readonly decisions: DecisionHistory[];
+}
+
+/** A run's journal, read as a story: its epochs, its attempts, and each decision with its reason. */
+export class HistoryReader {
+  #state: RunState | undefined;
+  #epochs: EpochHistory[] = [];
+  readonly #attempts = new Map<number, AttemptHistory>();
+  readonly #decisions: DecisionHistory[] = [];
+  readonly #batchSizes = new Map<number, number | undefined>();
+
+  /** Takes the next entry, in order. */
+  add(entry: JournalEntry): void {
+    const before = this.#state?.progress.epoch ?? 0;
+    const { state, at, sequence, decision } = entry;
+    if (state.progress.epoch < before) {
+      this.#epochs = this.#epochs.filter((epoch) => epoch.report.epoch <= state.progress.epoch);
+    }
+    this.#plans(entry);
+    for (const epoch of state.recent) {
+      if (epoch.report.epoch <= Math.min(before, state.progress.epoch)) continue;
+      this.#epochs.push({ ...epoch, committedAt: at, batchSize: this.#batchSizes.get(epoch.report.epoch) });
+      this.#attempts.get(epoch.attempt)?.epochs.push(epoch.report.epoch);
+    }
+    this.#endings(entry);
+    this.#decisions.push({ sequence, at, ...decision });
+    this.#state = state;
+  }
+
+  /** The story so far; `undefined` before the first entry. */
+  history(): RunHistory | undefined {
+    if (this.#state === undefined) return undefined;
+    return {
+      state: this.#state,
+      epochs: this.#epochs,
+      attempts: [...this.#attempts.values()],
+      decisions: this.#decisions,
+    };
+  }
+
+  #plans({ state }: JournalEntry): void {
+    for (const live of state.live) {
+      const known = this.#attempts.get(live.number);
+      this.#attempts.set(live.number, {
+        attempt: live.number,
+        submittedAt: live.submittedAt,
+        batchJobId: live.batchJobId,
+        epochs: known?.epochs ?? [],
+      });
+      const plan = live.answers.report?.action === "train" ? live.answers.report.plan : live.firstPlan;
+      this.#batchSizes.set(plan.epoch, plan.batchSize);
+    }
+  }
+
+  #endings({ state, event, at }: JournalEntry): void {
+    const stillLive = new Set(state.live.map((live) => live.number));
+    for (const was of this.#state?.live ?? []) {
+      const attempt = this.#attempts.get(was.number);
+      if (attempt === undefined || stillLive.has(was.number)) continue;
+      const failure = state.failures.recent.findLast((record) => record.attempt === was.number);
+      this.#attempts.set(was.number, {
+        ...attempt,
+        endedAt: at,
+        result: failure?.class ?? "done",
+        ...(failure === undefined ? {} : { message: failure.message }),
+      });
+    }
+    if (event.type === "ended" && FailureClass.safeParse(event.outcome.result).success) {
+      const attempt = this.#attempts.get(event.attempt);
+      if (attempt !== undefined)
+        this.#attempts.set(event.attempt, { ...attempt, message: event.outcome.message });
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import * as z from "zod";
+import { ReviewAnswer } from "./answers.ts";
+import { FailureClass } from "./failure.ts";
+import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
+import { Next } from "./next.ts";
+import { EpochPlan, EpochReport } from "./report.ts";
+
+/** Who drives a run: one execution of the state machine. Its `id` tells the liveness port whom to ask. */
+export const Driver = z.strictObject({
+  id: z.string().min(1).max(500),
+  /** The execution's own name; a hand-over names its successor by it. */
+  execution: z.string().min(1).max(80),
+});
+export type Driver = z.infer<typeof Driver>;
+
+/** What the committed epochs add up to; kept with each checkpoint too, so that a run can go back to it. */
+export const Progress = z.strictObject({
+  /** The last epoch that is in; 0 before the first. */
+  epoch: z.int().min(0),
+  examples: z.int().min(0),
+  trainedSeconds: z.number().min(0),
+  /** The best value of `stop.metric`, and the epoch that had it. */
+  stopBest: z.strictObject({ epoch: Ordinal, value: z.number() }).optional(),
+});
+export type Progress = z.infer<typeof Progress>;
+
+export const KeptCheckpoint = z.strictObject({
+  name: CheckpointName,
+  epoch: Ordinal,
+  files: z.int().min(0),
+  sizeBytes: z.int().min(0),
+  refersTo: z.array(CheckpointName),
+  /** The value of `checkpoint.best.metric` at its epoch. */
+  bestValue: z.number().optional(),
+  progress: Progress,
+});
+export type KeptCheckpoint = z.infer<typeof KeptCheckpoint>;
+
+/** More epochs than this are never left uncommitted: it bounds the state. */
+export const maxPending = 100;
+
+/** An attempt that may change the run. Its number is the fence: what is not in the list of live ones is refused. */
+export const LiveAttempt = z.strictObject({
+  number: Ordinal,
+  /** Which of how many workers trains which shard; one of one today. */
+  worker: z.strictObject({ index: z.int().min(0), count: z.int().min(1) }),
+  shard: z.strictObject({ index: z.int().min(0), count: z.int().min(1) }),
+  /** The checkpoint to restore; absent where training begins (or keeps nothing). */
+  restore: CheckpointName.optional(),
+  /** The last epoch of its segment. */
+  lastEpoch: Ordinal,
+  firstPlan: EpochPlan,
+  /** The Batch job that claimed it. */
+  batchJobId: z.string().min(1).max(200).optional(),
+  submittedAt: Moment,
+  /** Up to when its training is committed: from its claim on; what came after is lost when it fails now. */
+  safeAt: Moment.optional(),
+  lastSeenAt: Moment,
+  /** Epochs reported and not yet committed, in order, and when. */
+  pending: z.array(z.strictObject({ report: EpochReport, at: Moment })).max(maxPending),
+  /** Answers given, by the event they answer, so that an event repeated gets the same one. */
+  answers: z.strictObject({
+    started: ReviewAnswer.optional(),
+    report: ReviewAnswer.optional(),
+    commit: z.strictObject({ epoch: Ordinal, answer: ReviewAnswer }).optional(),
+    ended: ReviewAnswer.optional(),
+  }),
+});
+export type LiveAttempt = z.infer<typeof LiveAttempt>;
+
+/** How many committed epochs the state holds in detail. */
+export const recentEpochs = 10;
+
+export const CommittedEpoch = z.strictObject({
+  report: EpochReport,
+  attempt: Ordinal,
+  checkpoint: CheckpointName.nullable(),
+});
+export type CommittedEpoch = z.infer<typeof CommittedEpoch>;
+
+const FailureRecord = z.strictObject({
+  attempt: Ordinal,
+  class: FailureClass,
+  message: z.string(),
+  lostSeconds: z.number().min(0),
+  at: Moment,
+});
+
+/** A run's state after a journal entry. Bounded: its size does not grow with the number of epochs. */
+export const RunState = z.strictObject({
+  version: z.literal(1),
+  run: Name,
+  /** The journal entry that holds this state. */
+  sequence: Ordinal,
+  status: z.enum(["training", "waiting", "finished", "failed"]),
+  /** The job in force: its digest, and the journal entry that holds it. */
+  job: z.strictObject({ digest: Digest, sequence: Ordinal }),
+  startedAt: Moment,
+  /** Counts drivers. */
+  generation: Ordinal,
+  driver: Driver,
+  /** The execution that a hand-over lets in while this driver still ends. */
+  successor: z.string().max(80).optional(),
+  /** Answers given to this driver: what the hand-over counts. */
+  turns: z.int().min(0),
+  /** The answer in force for the state machine. */
+  next: Next,
+  progress: Progress,
+  /** The newest committed epochs, oldest first. */
+  recent: z.array(CommittedEpoch).max(recentEpochs),
+  /** Oldest first. */
+  kept: z.array(KeptCheckpoint),
+  /** Checkpoints that retention dropped and nobody has said to be removed yet. */
+  dropped: z.array(CheckpointName).max(200),
+  live: z.array(LiveAttempt),
+  nextAttempt: Ordinal,
+  failures: z.strictObject({
+    /** Counted ones since the last committed epoch. */
+    withoutProgress: z.int().min(0),
+    total: z.int().min(0),
+    recent: z.array(FailureRecord).max(5),
+  }),
+  /** Failures after which another attempt went on. */
+  recoveries: z.int().min(0),
+  lostSeconds: z.number().min(0),
+  /** Why the run ended, in words. */
+  ending: z.string().optional(),
+});
+export type RunState = z.infer<typeof RunState>;

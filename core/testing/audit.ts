@@ -1,0 +1,229 @@
+import { expect } from "vitest";
+import { failureRule } from "../failure.ts";
+import { TrainingJob } from "../job.ts";
+import { JournalEntry } from "../journal-entry.ts";
+import type { RunState } from "../run-state.ts";
+import type { Decided, ModelJournal, Reply } from "./model-journal.ts";
+import { mustStay } from "./retention-oracle.ts";
+
+/** A state's JSON is never longer than this, however many epochs there were (for jobs of few metrics and keep ≤ 10). */
+export const mostStateBytes = 24 * 1024;
+
+/** The answer that was durable when a question was first decided, and where the journal stood then. */
+interface First {
+  readonly reply: Reply;
+  readonly changed: boolean;
+}
+
+/** Holds every decision, and every entry, against what must be true of all histories. Throws at the first that is not. */
+export class Audit {
+  readonly #journal: ModelJournal;
+  readonly #first = new Map<object, First>();
+  #entries = 0;
+  /** Failures in a row, counted here once more. */
+  #withoutProgress = 0;
+
+  constructor(journal: ModelJournal) {
+    this.#journal = journal;
+  }
+
+  /** `question` is the same object for every copy of one message. */
+  decided(question: object, decided: Decided): void {
+    const { event } = decided;
+    if (event.type === "open") this.#opened(decided);
+    else if (event.type === "trained" || event.type === "failed") this.#ofMachine(decided);
+    else this.#ofAttempt(decided);
+    const first = this.#first.get(question);
+    if (first === undefined)
+      this.#first.set(question, { reply: decided.decision.reply, changed: decided.decision.changed });
+    else if (first.changed) this.#repeated(first, decided);
+    while (this.#entries < this.#journal.entries.length) {
+      this.#entry(this.#entries);
+      this.#entries += 1;
+    }
+  }
+
+  /** A copy of what was decided and written changes nothing, and gets the same answer while that is still the newest. */
+  #repeated(first: First, { event, before, decision }: Decided): void {
+    if (event.type === "open") {
+      // One that waits is meant to ask again in the same words; one that was taken over from is like any that starts.
+      const { driver, next } = before?.state ?? {};
+      if (driver?.id !== event.driver.id || next?.action === "wait" || first.reply.action === "wait") return;
+    }
+    expect(decision.changed, `a repeated ${event.type} changed something`).toBe(false);
+    if (before === undefined) return;
+    if (event.type === "open" || event.type === "trained" || event.type === "failed") {
+      const { next } = before.state;
+      if (next.sequence === first.reply.sequence) expect(decision.reply).toEqual(first.reply);
+      return;
+    }
+    const live = before.state.live.find(({ number }) => number === event.attempt);
+    if (live === undefined) return;
+    if (event.type === "commit" && live.answers.commit?.epoch !== event.epoch) {
+      expect(decision.reply.action).toBe("committed");
+    } else if (event.type === "report" && live.answers.report?.sequence !== first.reply.sequence) {
+      expect(decision.reply).toEqual(live.answers.report);
+    } else {
+      expect(decision.reply).toEqual(first.reply);
+    }
+  }
+
+  #opened({ event, before, decision }: Decided): void {
+    if (event.type !== "open" || before === undefined) return;
+    const { state } = before;
+    const same = state.driver.id === event.driver.id;
+    const letIn = same || !event.holder.alive || state.successor === event.driver.execution;
+    if (!letIn) {
+      expect(decision).toMatchObject({ changed: false, reply: { action: "failed", error: "Pawl.RunHeld" } });
+    }
+  }
+
+  #ofMachine({ event, before, decision }: Decided): void {
+    if ((event.type !== "trained" && event.type !== "failed") || before === undefined) return;
+    if (event.generation !== before.state.generation) {
+      expect(decision).toMatchObject({ changed: false, reply: { error: "Pawl.Superseded" } });
+    } else if (!before.state.live.some(({ number }) => number === event.attempt)) {
+      expect(decision).toEqual({ changed: false, reply: before.state.next });
+    }
+  }
+
+  /** The fence: an attempt that is not live, or a Batch job that does not hold it, changes nothing and leaves. */
+  #ofAttempt({ event, before, decision }: Decided): void {
+    if (!("batchJobId" in event) || before === undefined) return;
+    const live = before.state.live.find(({ number }) => number === event.attempt);
+    if (live === undefined) {
+      expect(decision).toMatchObject({ changed: false, reply: { action: "leave" } });
+    } else if (live.batchJobId !== undefined && live.batchJobId !== event.batchJobId) {
+      const winner = live.batchJobId;
+      expect(decision).toMatchObject({ changed: false, reply: { action: "leave", winner } });
+    }
+  }
+
+  #entry(index: number): void {
+    const entry = this.#journal.entries[index];
+    if (entry === undefined) return;
+    const { state } = entry;
+    const before = this.#journal.entries[index - 1]?.state;
+    expect(entry.sequence).toBe(index + 1);
+    expect(state.sequence).toBe(index + 1);
+    expect(JournalEntry.parse(entry)).toEqual(entry);
+    expect(JSON.stringify(state).length).toBeLessThan(mostStateBytes);
+    expect(state.live.length).toBeLessThanOrEqual(1);
+    expect(state.generation).toBeGreaterThanOrEqual(before?.generation ?? 1);
+    expect(state.generation).toBeLessThanOrEqual((before?.generation ?? 0) + 1);
+    expect(state.lostSeconds).toBeGreaterThanOrEqual(before?.lostSeconds ?? 0);
+    expect(state.recoveries).toBeLessThanOrEqual(state.failures.total);
+    expect(state.next.sequence).toBeLessThanOrEqual(state.sequence);
+    expect(state.status === "finished").toBe(state.next.action === "done");
+    if (state.live.length === 0 && state.progress.epoch >= this.#jobAt(entry).epochs)
+      expect(state.status).toBe("finished");
+    expect(state.status === "failed").toBe(state.next.action === "failed");
+    for (const { pending } of state.live) {
+      const epochs = pending.map(({ report }) => report.epoch);
+      expect(epochs).toEqual(epochs.map((_, i) => state.progress.epoch + 1 + i));
+    }
+    this.#attempts(before, state);
+    this.#progress(before, entry);
+    this.#retention(before, entry);
+    this.#budget(before, entry);
+    this.#endings(before, entry);
+  }
+
+  /** Numbers are given once, in order; what the machine is told to train is what lives. */
+  #attempts(before: RunState | undefined, state: RunState): void {
+    const expected = before?.nextAttempt ?? 1;
+    const fresh = state.live.filter(({ number }) => !before?.live.some((live) => live.number === number));
+    expect(fresh.map(({ number }) => number)).toEqual(state.nextAttempt === expected ? [] : [expected]);
+    expect(state.nextAttempt).toBe(expected + fresh.length);
+    if (state.next.action === "train") {
+      expect(state.live.map(({ number }) => number)).toEqual([state.next.train.attempt]);
+    } else if (state.next.action !== "wait") {
+      expect(state.live).toEqual([]);
+    }
+  }
+
+  /** Epochs are committed one after the other; only a damaged checkpoint goes back. */
+  #progress(before: RunState | undefined, { state, event }: JournalEntry): void {
+    const from = before?.progress.epoch ?? 0;
+    const { epoch, examples, trainedSeconds } = state.progress;
+    if (epoch < from) {
+      expect(state.failures.recent.at(-1)?.class).toBe("checkpoint-corrupt");
+      expect(state.failures.total).toBe((before?.failures.total ?? 0) + 1);
+    }
+    const recent = state.recent.map(({ report }) => report.epoch);
+    expect(recent).toEqual(recent.map((_, i) => epoch - recent.length + 1 + i));
+    for (const fresh of state.recent.filter(({ report }) => report.epoch > from)) {
+      if (event.type === "commit") expect(fresh.attempt).toBe(event.attempt);
+      expect(before?.live.map(({ number }) => number)).toEqual([fresh.attempt]);
+    }
+    // Every report says 100 examples in 10 seconds: each epoch is in there once.
+    expect({ examples, trainedSeconds }).toEqual({ examples: 100 * epoch, trainedSeconds: 10 * epoch });
+  }
+
+  #retention(before: RunState | undefined, entry: JournalEntry): void {
+    const { state } = entry;
+    const job = this.#jobAt(entry);
+    const kept = state.kept.map(({ name }) => name);
+    expect(state.dropped.filter((name) => kept.includes(name))).toEqual([]);
+    if (job.checkpoint.policy === "none") {
+      expect(kept).toEqual([]);
+      return;
+    }
+    expect(state.kept.at(-1)?.epoch ?? 0).toBe(state.progress.epoch);
+    if (state.job.sequence === state.sequence) return;
+    const old = before?.kept ?? [];
+    const gone =
+      state.progress.epoch < (before?.progress.epoch ?? 0)
+        ? old.filter(({ epoch }) => epoch > state.progress.epoch).map(({ name }) => name)
+        : [];
+    const fresh = state.kept.filter(({ name }) => !old.some((checkpoint) => checkpoint.name === name));
+    const candidates = [...old, ...fresh].filter(({ name }) => !gone.includes(name));
+    if (fresh.length > 0) expect(kept.toSorted()).toEqual(mustStay(job.checkpoint, candidates).toSorted());
+    else expect(kept).toEqual(candidates.map(({ name }) => name));
+    expect(state.kept.map(({ epoch }) => epoch)).toEqual(
+      state.kept.map(({ epoch }) => epoch).toSorted((a, b) => a - b),
+    );
+  }
+
+  /** Counts the failures anew: a commit, or somebody who starts the run again, makes the budget full. */
+  #budget(before: RunState | undefined, entry: JournalEntry): void {
+    const { state, event, decision } = entry;
+    const job = this.#jobAt(entry);
+    const newDriver = before !== undefined && state.generation > before.generation;
+    if (newDriver && event.type === "open" && before.successor !== event.driver.execution)
+      this.#withoutProgress = 0;
+    if (event.type === "commit") this.#withoutProgress = 0;
+    if (state.failures.total > (before?.failures.total ?? 0)) {
+      expect(state.failures.total).toBe((before?.failures.total ?? 0) + 1);
+      const evidence = "evidence" in event ? [event.evidence].flat() : [];
+      const failure = evidence[0];
+      expect(failure?.class).toBe(state.failures.recent.at(-1)?.class);
+      if (failure === undefined) return;
+      if (state.progress.epoch > (before?.progress.epoch ?? 0)) this.#withoutProgress = 0;
+      const { counts, after } = failureRule(failure.class);
+      if (counts) this.#withoutProgress += 1;
+      const exhausted = counts && this.#withoutProgress >= job.retry.failuresWithoutProgress;
+      const nothingLeft = failure.class === "checkpoint-corrupt" && state.kept.length === 0;
+      const hopeless = exhausted || after === "give-up" || nothingLeft;
+      if (!newDriver && state.status !== "finished")
+        expect(decision.kind === "gave-up", `gave up after ${failure.class}`).toBe(hopeless);
+    } else {
+      expect(decision.kind).not.toBe("gave-up");
+    }
+    expect(state.failures.withoutProgress).toBe(this.#withoutProgress);
+  }
+
+  /** What is finished stays finished, unless somebody accepts a job that asks for more. */
+  #endings(before: RunState | undefined, entry: JournalEntry): void {
+    if (before?.status !== "finished") return;
+    expect(entry.decision.kind).toBe("resumed");
+    expect(entry.event).toMatchObject({ type: "open", acceptChanges: true });
+    expect(this.#jobAt(entry).epochs).toBeGreaterThan(before.progress.epoch);
+  }
+
+  #jobAt({ state }: JournalEntry): TrainingJob {
+    const event = this.#journal.entries[state.job.sequence - 1]?.event;
+    if (event?.type !== "open") throw new Error(`entry ${state.job.sequence} holds no job`);
+    return TrainingJob.parse(event.job);
+  }
+}

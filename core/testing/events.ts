@@ -1,0 +1,165 @@
+import type {
+  CommitEvent,
+  EndedEvent,
+  Evidence,
+  FailedEvent,
+  OpenEvent,
+  ReportEvent,
+  StartedEvent,
+  TrainedEvent,
+} from "../events.ts";
+import type { FailureClass } from "../failure.ts";
+import type { TrainingJobInput } from "../job.ts";
+import { checkpointName } from "../keys.ts";
+import type { CheckpointSummary } from "../manifest.ts";
+import type { Outcome } from "../outcome.ts";
+import type { EpochReport, MetricValue } from "../report.ts";
+
+/** Events as the world sends them, with what a test does not care about filled in. */
+
+export const run = "digits-1";
+
+/** The moment `seconds` after the beginning of every test's time. */
+export const moment = (seconds: number): string =>
+  new Date(Date.UTC(2026, 0, 1) + Math.round(seconds * 1000)).toISOString();
+
+export const aJob = (more: Partial<TrainingJobInput> = {}): TrainingJobInput => ({
+  name: "digits",
+  command: ["python3", "train.py"],
+  epochs: 5,
+  ...more,
+});
+
+const batchJobOf = (attempt: number): string => `batch-${attempt}`;
+
+export const opens = (driver: string, more: Partial<OpenEvent> = {}): OpenEvent => ({
+  type: "open",
+  run,
+  driver: { id: `arn:${driver}`, execution: driver },
+  acceptChanges: false,
+  holder: { alive: false, who: "nobody" },
+  evidence: [],
+  random: 0,
+  ...more,
+});
+
+export const started = (attempt: number, batchJobId = batchJobOf(attempt)): StartedEvent => ({
+  type: "started",
+  run,
+  attempt,
+  batchJobId,
+});
+
+export const aReport = (epoch: number, metrics: Record<string, MetricValue> = {}): EpochReport => ({
+  epoch,
+  metrics,
+  examples: 100,
+  seconds: 10,
+});
+
+export const reported = (
+  attempt: number,
+  report: EpochReport,
+  batchJobId = batchJobOf(attempt),
+): ReportEvent => ({
+  type: "report",
+  run,
+  attempt,
+  batchJobId,
+  report,
+});
+
+export const aCheckpoint = (
+  attempt: number,
+  reports: readonly EpochReport[],
+  refersTo: readonly string[] = [],
+): CheckpointSummary => {
+  const epoch = reports.at(-1)?.epoch ?? 1;
+  return {
+    name: checkpointName(epoch, attempt),
+    attempt,
+    epoch,
+    at: moment(epoch * 10),
+    files: 2,
+    sizeBytes: 1000,
+    refersTo: [...refersTo],
+    reports: [...reports],
+  };
+};
+
+export const commits = (
+  checkpoint: CheckpointSummary,
+  removed: readonly string[] = [],
+  batchJobId = batchJobOf(checkpoint.attempt),
+): CommitEvent => ({
+  type: "commit",
+  run,
+  attempt: checkpoint.attempt,
+  batchJobId,
+  epoch: checkpoint.epoch,
+  checkpoint,
+  removed: [...removed],
+});
+
+export const anOutcome = (
+  attempt: number,
+  result: Outcome["result"],
+  more: Partial<Outcome> = {},
+): Outcome => ({
+  version: 1,
+  run,
+  attempt,
+  batchJobId: batchJobOf(attempt),
+  result,
+  message: `it ended with ${result}`,
+  logTail: [],
+  startedAt: moment(0),
+  endedAt: moment(1),
+  ...more,
+});
+
+export const ended = (outcome: Outcome, removed: readonly string[] = []): EndedEvent => ({
+  type: "ended",
+  run,
+  attempt: outcome.attempt,
+  batchJobId: outcome.batchJobId,
+  outcome,
+  removed: [...removed],
+});
+
+export const evidenceOn = (
+  attempt: number,
+  failure: FailureClass,
+  more: Partial<Evidence> = {},
+): Evidence => ({
+  attempt,
+  gone: true,
+  found: [],
+  class: failure,
+  message: `it ended as ${failure}`,
+  ...more,
+});
+
+interface FromTrain {
+  readonly generation?: number;
+  readonly random?: number;
+  readonly evidence?: Partial<Evidence>;
+}
+
+const fromTrain = (attempt: number, failure: FailureClass, more: FromTrain) => ({
+  run,
+  generation: more.generation ?? 1,
+  attempt,
+  evidence: evidenceOn(attempt, failure, more.evidence),
+  random: more.random ?? 0,
+});
+
+export const trained = (attempt: number, more: FromTrain = {}): TrainedEvent => ({
+  type: "trained",
+  ...fromTrain(attempt, "unknown", more),
+});
+
+export const failed = (attempt: number, failure: FailureClass, more: FromTrain = {}): FailedEvent => ({
+  type: "failed",
+  ...fromTrain(attempt, failure, more),
+});

@@ -1,0 +1,66 @@
+import * as z from "zod";
+import { Name, Ordinal } from "./names.ts";
+import { EpochPlan, Metrics } from "./report.ts";
+
+/**
+ * What a trainer and its agent say to each other: newline-delimited JSON over the Unix socket named by `PAWL_SOCKET`,
+ * one request at a time, one answer to each. `docs/trainer-protocol.md` describes it; the conformance suite holds both
+ * helpers to it.
+ */
+export const protocolVersion = 1;
+
+/** A line longer than this, in bytes, ends the conversation. */
+export const maxLineBytes = 1_048_576;
+
+export const TrainerRequest = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("hello"),
+    protocol: z.int().min(1),
+    /** Name and version of the helper. */
+    helper: z.string().min(1).max(100),
+  }),
+  /** Asks what to train next; ends the epoch before. */
+  z.strictObject({ type: z.literal("next") }),
+  /** Says how an epoch went; once for each epoch. */
+  z.strictObject({
+    type: z.literal("report"),
+    epoch: Ordinal,
+    metrics: Metrics,
+    examples: z.int().min(0).optional(),
+    seconds: z.number().min(0).optional(),
+  }),
+  /** Asks for a fresh, empty folder to save a checkpoint of this epoch into. */
+  z.strictObject({ type: z.literal("checkpoint"), epoch: Ordinal }),
+  /** Hands the folder over: from now on it is the agent's, and nothing in it may change. */
+  z.strictObject({
+    type: z.literal("saved"),
+    epoch: Ordinal,
+    framework: z.string().max(100).optional(),
+  }),
+]);
+export type TrainerRequest = z.infer<typeof TrainerRequest>;
+
+export const TrainerAnswer = z.discriminatedUnion("type", [
+  /** Answers `hello`. */
+  z.strictObject({
+    type: z.literal("welcome"),
+    protocol: z.int(),
+    run: Name,
+    attempt: Ordinal,
+    epochs: Ordinal,
+    seed: z.int(),
+    /** The restored checkpoint, to be read only; `null` where training begins. */
+    restored: z.strictObject({ folder: z.string(), epoch: Ordinal }).nullable(),
+  }),
+  /** Answers `next`: train this epoch. */
+  z.strictObject({ type: z.literal("epoch"), plan: EpochPlan }),
+  /** Answers `next`: there is nothing more to train; leave with exit code 0. */
+  z.strictObject({ type: z.literal("end"), reason: z.string() }),
+  /** Answers `report` and `saved`. */
+  z.strictObject({ type: z.literal("ok") }),
+  /** Answers `checkpoint`. */
+  z.strictObject({ type: z.literal("folder"), folder: z.string() }),
+  /** Answers anything that cannot be done; the agent then closes the socket. */
+  z.strictObject({ type: z.literal("error"), code: z.string(), message: z.string() }),
+]);
+export type TrainerAnswer = z.infer<typeof TrainerAnswer>;
