@@ -1,0 +1,91 @@
+/**
+ * The trainer's side of Pawl, for JavaScript. The first call connects to the agent that started this trainer;
+ * `docs/trainer-protocol.md` says what is spoken.
+ */
+import { Connection } from "./connection.ts";
+import { CurrentEpoch, type Epoch } from "./epoch.ts";
+import { TrainerError } from "./error.ts";
+
+export type { Epoch } from "./epoch.ts";
+export { TrainerError } from "./error.ts";
+
+const protocol = 1;
+const helper = "pawl-javascript 0.1.0";
+
+/** What this trainer is part of. */
+export interface Run {
+  readonly name: string;
+  /** Which try at training this is, from 1; never used twice in a run. */
+  readonly attempt: number;
+  /** How many epochs the job asks for. */
+  readonly epochs: number;
+  readonly seed: number;
+  /** The checkpoint to go on from, to be read only, and the last epoch in it; `undefined` where training begins. */
+  readonly restored: { readonly folder: string; readonly epoch: number } | undefined;
+}
+
+interface Session {
+  readonly connection: Connection;
+  readonly run: Run;
+}
+
+async function begin(): Promise<Session> {
+  const path = process.env.PAWL_SOCKET;
+  if (path === undefined || path === "") {
+    throw new TrainerError("NO_AGENT", "This trainer was started without Pawl (PAWL_SOCKET is not set).", {
+      next: "Start it with 'pawl train <job file>', with this command as the job's 'command'.",
+    });
+  }
+  const connection = await Connection.open(path);
+  const welcome = await connection.ask({ type: "hello", protocol, helper }, "welcome");
+  if (welcome.protocol !== protocol) {
+    connection.close();
+    throw new TrainerError(
+      "PROTOCOL",
+      `Pawl's agent speaks version ${welcome.protocol} of the protocol, this helper ${protocol}.`,
+      { next: "Use the helper that came with this Pawl." },
+    );
+  }
+  const { run: name, attempt, epochs, seed, restored } = welcome;
+  return { connection, run: { name, attempt, epochs, seed, restored: restored ?? undefined } };
+}
+
+let session: Promise<Session> | undefined;
+let walked = false;
+
+function opened(): Promise<Session> {
+  session ??= begin();
+  return session;
+}
+
+/** The run that this trainer is part of. Raises TrainerError. */
+export async function run(): Promise<Run> {
+  return (await opened()).run;
+}
+
+/** The folder of the checkpoint to go on from, to be read only; `undefined` where training begins. Raises TrainerError. */
+export async function restored(): Promise<string | undefined> {
+  return (await opened()).run.restored?.folder;
+}
+
+/**
+ * The epochs to train, one after the other, until Pawl has no more; to be walked once. Asking for the next one ends the
+ * one before; an epoch that was not reported is reported without metrics. Waits where Pawl still commits earlier epochs.
+ * Raises TrainerError.
+ */
+export async function* epochs(): AsyncGenerator<Epoch, void, undefined> {
+  const { connection } = await opened();
+  if (walked) throw new TrainerError("MISUSE", "epochs() can be walked once only.");
+  walked = true;
+  try {
+    for (;;) {
+      const answer = await connection.ask({ type: "next" }, "epoch", "end");
+      if (answer.type === "end") return;
+      const epoch = new CurrentEpoch(connection, answer.plan);
+      yield epoch;
+      await epoch.finish();
+    }
+  } finally {
+    connection.close();
+  }
+}
