@@ -1,0 +1,92 @@
+import { decideNext } from "../core/decide.ts";
+import { refuse } from "../core/decisions/open.ts";
+import { PawlError } from "../core/errors.ts";
+import type { Evidence, OpenEvent } from "../core/events.ts";
+import type { Next } from "../core/next.ts";
+import { parseJob } from "../core/parse-job.ts";
+import { ExecutionInput, OpenRequest } from "../core/requests.ts";
+import { deployed } from "./deployed.ts";
+import { gatherEvidence } from "./evidence.ts";
+import { decideAndJournal, type JournalHead } from "./journalled.ts";
+import type { Ports } from "./ports.ts";
+
+/** How runs are named when nobody names them: the first free number. */
+export const automaticRun = (job: string, number: number): string => `${job}-${number}`;
+
+/** Opens a run for a driver: begins it, takes it over, or looks at it again after a wait. */
+export const openRun =
+  (ports: Ports) =>
+  async (payload: unknown): Promise<Next> => {
+    const { input, driver } = OpenRequest.parse(payload);
+    const request = readInput(input);
+    if ("refused" in request) return request.refused;
+    const { run, job, source, acceptChanges } = request;
+
+    const observe = async (head: JournalHead | undefined): Promise<OpenEvent> => {
+      const state = head?.state;
+      const same = state?.driver.id === driver.id;
+      const holder =
+        state === undefined || same
+          ? { alive: false, who: "" }
+          : await ports.liveness.check(run, state.driver);
+      const letIn = same || !holder.alive || state?.successor === driver.execution;
+      return {
+        type: "open",
+        run,
+        driver,
+        ...(job === undefined ? {} : { job }),
+        ...(source === undefined ? {} : { source }),
+        acceptChanges,
+        holder,
+        evidence: state === undefined || !letIn ? [] : await evidenceOnLive(ports, state, same),
+        random: ports.random(),
+      };
+    };
+    const { reply } = await decideAndJournal(ports, run, 0, observe, decideNext);
+    return reply;
+  };
+
+/** What each live attempt left; a new driver ends those that still run, since nobody watches them. */
+async function evidenceOnLive(ports: Ports, state: JournalHead["state"], same: boolean): Promise<Evidence[]> {
+  return await Promise.all(
+    state.live.map(async (attempt) => {
+      const job = { run: state.run, attempt: attempt.number, batchJobId: attempt.batchJobId };
+      const sight = same ? await ports.jobs.look(job) : await ports.jobs.end(job, "its driver is gone");
+      return await gatherEvidence(ports, state, attempt, {
+        gone: !sight.running,
+        stoppedAt: sight.stoppedAt,
+      });
+    }),
+  );
+}
+
+type Request = Pick<OpenEvent, "run" | "job" | "source" | "acceptChanges">;
+
+function readInput(input: unknown): Request | { refused: Next } {
+  const refused = (cause: string) => ({
+    refused: refuse({ run: "unnamed", sequence: 0, generation: 0 }, "Pawl.JobInvalid", cause),
+  });
+  const parsed = ExecutionInput.safeParse(input);
+  if (!parsed.success) {
+    return refused(
+      'the input must be {"job": {…}} or {"run": "name"}, with "source" and "acceptChanges" at most',
+    );
+  }
+  const { job, run, source, acceptChanges = false } = parsed.data;
+  try {
+    const given = job === undefined ? undefined : parseJob(job, "the input's job");
+    const name = run ?? (given === undefined ? undefined : automaticRun(given.job.name, 1));
+    if (name === undefined) return refused("the input names neither a job nor a run");
+    return {
+      run: name,
+      ...(given === undefined ? {} : { job: given.input }),
+      ...(source === undefined ? {} : { source }),
+      acceptChanges,
+    };
+  } catch (error) {
+    if (error instanceof PawlError && error.code === "JOB_INVALID") return refused(error.message);
+    throw error;
+  }
+}
+
+export const handler = deployed(openRun);
