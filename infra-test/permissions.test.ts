@@ -1,0 +1,122 @@
+import { Match } from "aws-cdk-lib/assertions";
+import { describe, expect, test } from "vitest";
+import { managedPolicies, statementsOf, synthesised } from "./template.ts";
+
+const template = synthesised();
+const statements = statementsOf(template);
+
+/** What a role may do: each action with the resources it is for, as text. */
+const allowed = (holder: RegExp): Record<string, string> =>
+  Object.fromEntries(
+    statements
+      .filter((entry) => holder.test(entry.holder))
+      .flatMap(({ statement }) =>
+        statement.Action.map((action) => [action, JSON.stringify(statement.Resource)]),
+      ),
+  );
+
+describe("permissions", () => {
+  test("no role has a wildcard action, and there are roles to look at", () => {
+    const actions = statements.flatMap(({ statement }) => statement.Action);
+    expect(actions.length).toBeGreaterThan(20);
+    expect(actions.filter((action) => action.includes("*"))).toEqual([]);
+    expect(statements.every(({ statement }) => statement.Effect === "Allow")).toBe(true);
+  });
+
+  test("only what Batch cannot narrow is allowed on every resource", () => {
+    const everywhere = statements
+      .filter(({ statement }) => statement.Resource.includes("*"))
+      .flatMap(({ statement }) => statement.Action);
+    expect(new Set(everywhere)).toEqual(new Set(["batch:DescribeJobs", "batch:TerminateJob"]));
+  });
+
+  test("the instances' own policy of AWS is the only one that is not written here", () => {
+    expect(managedPolicies(template)).toEqual([
+      expect.stringContaining("AmazonEC2ContainerServiceforEC2Role"),
+    ]);
+  });
+
+  test("the state machine may submit our jobs, ask our functions, and start itself", () => {
+    const may = allowed(/^WorkflowRole/);
+    expect(Object.keys(may).sort()).toEqual([
+      "batch:DescribeJobs",
+      "batch:SubmitJob",
+      "batch:TerminateJob",
+      "events:DescribeRule",
+      "events:PutRule",
+      "events:PutTargets",
+      "lambda:InvokeFunction",
+      "states:StartExecution",
+    ]);
+    expect(may["batch:SubmitJob"]).toMatch(/ComputeQueue.*JobQueueArn/);
+    expect(may["batch:SubmitJob"]).toContain(":job-definition/Pawl-Attempt");
+    expect(may["events:PutRule"]).toContain(":rule/StepFunctionsGetEventsForBatchJobsRule");
+    expect(may["states:StartExecution"]).toContain(":stateMachine:Pawl-Runs");
+    for (const name of ["Open", "Review", "Recover"]) {
+      expect(may["lambda:InvokeFunction"]).toContain(`"Functions${name}`);
+    }
+  });
+
+  test("the state machine has the name that its policy, and Open's, are written for", () => {
+    template.hasResourceProperties("AWS::StepFunctions::StateMachine", { StateMachineName: "Pawl-Runs" });
+    expect(allowed(/^FunctionsOpenRole/)["states:DescribeExecution"]).toContain(":execution:Pawl-Runs:*");
+  });
+
+  test("only the functions may write the journal, and they write nothing else", () => {
+    const writers = statements.filter(({ statement }) => statement.Action.includes("s3:PutObject"));
+    for (const { holder, statement } of writers) {
+      const keys = JSON.stringify(statement.Resource);
+      if (/^Functions(Open|Review|Recover)Role/.test(holder))
+        expect(keys).toMatch(/^[^/]*\/journal\/\*[^/]*$/);
+      else expect(keys).not.toContain("journal");
+    }
+    expect(writers.map(({ holder }) => holder.replace(/[0-9A-F]{8}$/, "")).sort()).toEqual([
+      "ComputeAttemptRole",
+      "FunctionsOpenRole",
+      "FunctionsRecoverRole",
+      "FunctionsReviewRole",
+    ]);
+  });
+
+  test("an attempt reads no journal, and asks Review alone", () => {
+    const may = allowed(/^ComputeAttemptRole/);
+    expect(may["s3:GetObject"]).not.toContain("journal");
+    expect(may["s3:DeleteObject"]).toMatch(/^[^/]*\/checkpoints\/\*[^/]*$/);
+    expect(may["lambda:InvokeFunction"]).toMatch(
+      /^\[\{"Fn::GetAtt":\["FunctionsReview[0-9A-F]{8}","Arn"\]\}\]$/,
+    );
+  });
+});
+
+describe("the bucket", () => {
+  test("is private, encrypted, versioned, and stays when the stack goes", () => {
+    template.hasResource("AWS::S3::Bucket", {
+      DeletionPolicy: "Retain",
+      UpdateReplacePolicy: "Retain",
+      Properties: {
+        BucketEncryption: { ServerSideEncryptionConfiguration: [Match.objectLike({})] },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        VersioningConfiguration: { Status: "Enabled" },
+      },
+    });
+  });
+
+  test("refuses whoever does not come by TLS, and whoever would replace a journal entry", () => {
+    const denies = (Action: string, Condition: object) =>
+      template.hasResourceProperties("AWS::S3::BucketPolicy", {
+        PolicyDocument: {
+          Statement: Match.arrayWith([Match.objectLike({ Effect: "Deny", Action, Condition })]),
+        },
+      });
+    denies("s3:*", { Bool: { "aws:SecureTransport": "false" } });
+    denies("s3:PutObject", {
+      Null: { "s3:if-none-match": "true" },
+      Bool: { "s3:ObjectCreationOperation": "true" },
+    });
+  });
+});
