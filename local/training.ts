@@ -1,0 +1,216 @@
+import { join } from "node:path";
+import * as z from "zod";
+import { type DecisionLimits, defaultLimits } from "../core/decision.ts";
+import { PawlError } from "../core/errors.ts";
+import type { TrainingJobInput } from "../core/job.ts";
+import type { JournalEntry } from "../core/journal-entry.ts";
+import type { RunState } from "../core/run-state.ts";
+import type { JobSource } from "../core/source.ts";
+import { openRun } from "../lambdas/open.ts";
+import type { Ports } from "../lambdas/ports.ts";
+import { recoverRun } from "../lambdas/recover.ts";
+import { reviewAttempt, reviewRun } from "../lambdas/review.ts";
+import type { Journal } from "../store/journal.ts";
+import { openJournal } from "../store/journal.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { type JobUpdate, LocalBatch, type LocalBatchControl } from "./batch.ts";
+import { loadDefinition } from "./definition.ts";
+import { type ExecutionResult, runExecution, type TaskHandler } from "./interpreter.ts";
+import { type HeldLease, leaseLiveness, localExecutionId, takeLease } from "./lease.ts";
+import { scratchFolder, sweepScratch } from "./scratch.ts";
+
+/** What happens while a run trains, for whoever shows it. */
+export type TrainingMessage =
+  | { readonly code: "state.entered"; readonly state: string }
+  | { readonly code: "journal.entry"; readonly entry: JournalEntry }
+  | { readonly code: "job.status"; readonly update: JobUpdate }
+  | { readonly code: "trainer.output"; readonly chunk: Uint8Array };
+
+export interface LocalTraining {
+  readonly store: ObjectStore;
+  readonly run: string;
+  readonly job?: TrainingJobInput;
+  readonly source?: JobSource;
+  readonly acceptChanges: boolean;
+  /** Aborted once: the attempts are asked to leave, what is trained is committed, and the run can go on later. */
+  readonly interrupt: AbortSignal;
+  readonly onMessage: (message: TrainingMessage) => void;
+  readonly limits?: DecisionLimits;
+  /** Gets the Batch of this machine, to take hosts away from it. */
+  readonly onBatch?: (batch: LocalBatchControl) => void;
+}
+
+export interface LocalResult {
+  readonly result: "finished" | "failed" | "interrupted" | "refused";
+  /** Absent where there was never a run. */
+  readonly state: RunState | undefined;
+  /** The state machine's error, where it failed. */
+  readonly error?: { readonly error: string; readonly cause: string };
+}
+
+/** Any name will do here; the hand-over's target is this machine itself. */
+const stateMachineId = "arn:aws:states:local:000000000000:stateMachine:pawl";
+
+/**
+ * Trains a run on this machine until it is finished, failed or interrupted: the synthesised state machine, the Lambda
+ * handlers in this process, an agent as a child process for each Batch job. Throws RUN_HELD where another process does.
+ */
+export async function trainLocally(training: LocalTraining): Promise<LocalResult> {
+  const { store, run } = training;
+  const definition = await loadDefinition();
+  const lease = await takeLease(store, run);
+  const scratch = join(scratchFolder(store), run);
+  try {
+    await sweepScratch(scratch);
+    return await new Session(training, lease, scratch).run(definition);
+  } finally {
+    try {
+      // Where another driver has the run, what is there now may be that one's.
+      if (!lease.lost.aborted) await sweepScratch(scratch);
+    } finally {
+      await lease.release();
+    }
+  }
+}
+
+/** What Continue asks of `states:startExecution`. */
+const StartExecution = z.object({ Name: z.string() });
+
+type Definition = Awaited<ReturnType<typeof loadDefinition>>;
+
+class Session {
+  readonly #training: LocalTraining;
+  readonly #lease: HeldLease;
+  readonly #journal: Journal;
+  readonly #batch: LocalBatch;
+  readonly #ports: Ports;
+  readonly #started = new Set<string>();
+  #successor: string | undefined;
+  #thrown: PawlError | undefined;
+
+  constructor(training: LocalTraining, lease: HeldLease, scratch: string) {
+    const { store, onMessage, limits = defaultLimits } = training;
+    this.#training = training;
+    this.#lease = lease;
+    this.#journal = openJournal(store);
+    this.#batch = new LocalBatch({
+      scratch,
+      storeAddress: store.address,
+      review: (payload) => reviewAttempt(this.#ports)(payload),
+      onUpdate: (update) => onMessage({ code: "job.status", update }),
+      onOutput: (_jobId, chunk) => onMessage({ code: "trainer.output", chunk }),
+    });
+    this.#ports = {
+      store,
+      journal: this.#journal,
+      liveness: leaseLiveness(store),
+      jobs: this.#batch,
+      now: () => new Date(),
+      random: Math.random,
+      limits,
+      onEntry: (entry) => onMessage({ code: "journal.entry", entry }),
+    };
+    training.onBatch?.(this.#batch);
+  }
+
+  async run(definition: Definition): Promise<LocalResult> {
+    try {
+      return await this.#drive(definition);
+    } catch (error) {
+      this.#batch.killAll();
+      await this.#batch.close();
+      throw error;
+    }
+  }
+
+  async #drive(definition: Definition): Promise<LocalResult> {
+    const { run, job, source, acceptChanges } = this.#training;
+    let name = `${run}-${this.#lease.holder.slice(0, 8)}`;
+    let input: unknown = {
+      run,
+      acceptChanges,
+      ...(job === undefined ? {} : { job }),
+      ...(source === undefined ? {} : { source }),
+    };
+    for (;;) {
+      this.#started.add(name);
+      const result = await this.#execute(definition, name, input);
+      if (result.status === "SUCCEEDED" && this.#successor !== undefined) {
+        name = this.#successor;
+        this.#successor = undefined;
+        input = { run };
+        continue;
+      }
+      return await this.#conclude(result);
+    }
+  }
+
+  async #execute(definition: Definition, name: string, input: unknown): Promise<ExecutionResult> {
+    const stop = AbortSignal.any([this.#training.interrupt, this.#lease.lost]);
+    const result = await runExecution({
+      definition,
+      input,
+      name,
+      executionId: localExecutionId(this.#lease.holder, name),
+      stateMachineId,
+      handlers: {
+        Open: this.#telling(openRun(this.#ports)),
+        Review: this.#telling(reviewRun(this.#ports)),
+        Recover: this.#telling(recoverRun(this.#ports)),
+        Train: (parameters) => this.#batch.submitAndWait(parameters),
+        Continue: async (parameters) => this.#continue(parameters),
+      },
+      signal: stop,
+      onState: (event) => {
+        if (event.type === "entered") this.#training.onMessage({ code: "state.entered", state: event.state });
+      },
+    });
+    return result;
+  }
+
+  /** A function whose errors are remembered: the state machine keeps their words only. */
+  #telling(handler: TaskHandler): TaskHandler {
+    return async (payload) => {
+      try {
+        return await handler(payload);
+      } catch (error) {
+        if (error instanceof PawlError) this.#thrown = error;
+        throw error;
+      }
+    };
+  }
+
+  /** `states:startExecution`: the execution is begun when this one has ended. */
+  #continue(parameters: unknown): unknown {
+    const { Name: name } = StartExecution.parse(parameters);
+    if (this.#started.has(name)) return { ExecutionArn: localExecutionId(this.#lease.holder, name) };
+    this.#successor = name;
+    return { ExecutionArn: localExecutionId(this.#lease.holder, name), StartDate: Date.now() / 1000 };
+  }
+
+  async #conclude(result: ExecutionResult): Promise<LocalResult> {
+    if (this.#lease.lost.aborted) throw this.#lease.lost.reason;
+    await this.#batch.close();
+    const newest = await this.#journal.newest(this.#training.run);
+    const state = newest?.state;
+    if (result.status === "ABORTED") return { result: "interrupted", state };
+    if (result.status === "SUCCEEDED") {
+      if (state?.status !== "finished") {
+        throw new PawlError(
+          "INTERNAL",
+          `the state machine succeeded, but run ${this.#training.run} is ${state?.status}`,
+        );
+      }
+      return { result: "finished", state };
+    }
+    const { error, cause } = result;
+    if (this.#thrown !== undefined && error === this.#thrown.name) throw this.#thrown;
+    // What failed before this driver opened the run is not what it was refused for.
+    const ours = state?.driver.id.startsWith(localExecutionId(this.#lease.holder, "")) === true;
+    return {
+      result: ours && state.status === "failed" ? "failed" : "refused",
+      state,
+      error: { error, cause },
+    };
+  }
+}
