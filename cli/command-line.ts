@@ -1,0 +1,67 @@
+import { Command, CommanderError } from "commander";
+import { exitCodes, PawlError } from "../core/errors.ts";
+import { nearest } from "../core/problems.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { commands, type OptionValues } from "./commands.ts";
+import { processConsole } from "./console.ts";
+import { renderError } from "./render-error.ts";
+
+const console_ = processConsole();
+const usageNext = "'pawl --help' names the commands, 'pawl help COMMAND' the options of one.";
+const json = process.argv.includes("--json");
+
+const program = new Command("pawl")
+  .description(packageJson.description)
+  .version(packageJson.version)
+  .configureHelp({ showGlobalOptions: false })
+  .configureOutput({ outputError: () => {} })
+  .exitOverride()
+  .addHelpText("after", "\nHelp on one command: pawl help train");
+
+for (const spec of commands) {
+  const command = program
+    .command(spec.name)
+    .description(spec.summary)
+    .copyInheritedSettings(program)
+    .addHelpText("after", `\nExample: ${spec.example}`);
+  for (const { syntax, description } of spec.args) command.argument(syntax, description);
+  for (const { flags, description, fallback } of spec.options) command.option(flags, description, fallback);
+  command.action(async (...given: unknown[]) => {
+    const args = given.slice(0, spec.args.length).map((arg) => (arg === undefined ? undefined : String(arg)));
+    const run = await spec.load();
+    process.exitCode = await run({ args, options: command.opts<OptionValues>(), console: console_ });
+  });
+}
+
+/** Commander shows all commands for `help NAME` with an unknown one, and does not say that it is unknown. */
+function checkHelp([first, name]: readonly string[]): void {
+  const names = commands.map((spec) => spec.name);
+  if (first !== "help" || name === undefined || name.startsWith("-") || [...names, "help"].includes(name))
+    return;
+  const meant = nearest(name, names);
+  const hint = meant === undefined ? "" : `. Did you mean ${meant}?`;
+  throw new PawlError("USAGE", `unknown command '${name}'${hint}`, { next: usageNext });
+}
+
+/** Commander's words for a wrong command line, as an error of ours. */
+function usageError({ message }: CommanderError): PawlError {
+  const [what = message, hint] = message.replace(/^error: /, "").split("\n");
+  const meant = hint?.replace(/^\((.*)\)$/, "$1");
+  return new PawlError("USAGE", meant === undefined ? what : `${what}. ${meant}`, {
+    next: usageNext,
+  });
+}
+
+try {
+  checkHelp(process.argv.slice(2));
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) {
+    renderError(error, console_, json);
+    process.exitCode = error instanceof PawlError ? error.exitCode : exitCodes.toolError;
+  } else if (error.exitCode !== exitCodes.done) {
+    // Help that was not asked for has been shown already.
+    if (error.code !== "commander.help") renderError(usageError(error), console_, json);
+    process.exitCode = exitCodes.usage;
+  }
+}

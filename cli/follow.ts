@@ -1,0 +1,113 @@
+import * as z from "zod";
+import { type ExitCode, exitCodes, PawlError } from "../core/errors.ts";
+import type { TrainingJob, TrainingJobInput } from "../core/job.ts";
+import { jobDigest } from "../core/job-digest.ts";
+import type { JournalEntry } from "../core/journal-entry.ts";
+import type { JobSource } from "../core/source.ts";
+import type { LocalBatchControl } from "../local/batch.ts";
+import { trainLocally } from "../local/training.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import type { Console, OptionValues } from "./commands.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { Progress } from "./progress.ts";
+import { renderSummary, summarizeRun } from "./summary.ts";
+
+export interface Following {
+  readonly store: ObjectStore;
+  readonly run: string;
+  readonly job: TrainingJob;
+  readonly given: { job: TrainingJobInput; source: JobSource; acceptChanges: boolean } | undefined;
+  readonly options: OptionValues;
+  readonly console: Console;
+  /** Sees each journal entry, with the machine's Batch at hand. */
+  readonly onEntry?: (entry: JournalEntry, batch: LocalBatchControl) => void;
+}
+
+/** Trains a run on this machine, shows what happens, and ends with its summary. */
+export async function follow(following: Following): Promise<ExitCode> {
+  const { store, run, job, given, options, console, onEntry } = following;
+  const progress = new Progress(console, { verbose: options.verbose === true, epochs: job.epochs });
+  const interrupt = new AbortController();
+  let batch: LocalBatchControl | undefined;
+  let decisions = 0;
+  const restore = onInterrupt(
+    () => {
+      progress.note("stopping: saving what is trained (again to stop at once) …");
+      interrupt.abort();
+    },
+    () => {
+      batch?.killAll();
+      progress.end();
+      console.err(`stopped at once; 'pawl resume ${run}' goes on from the last committed epoch`);
+    },
+  );
+  console.err(`run ${run}, job ${job.name} (${jobDigest(job).slice(0, 8)}), store ${store.address}`);
+  try {
+    const { result, state, error } = await trainLocally({
+      store,
+      run,
+      acceptChanges: false,
+      ...given,
+      interrupt: interrupt.signal,
+      onMessage: (message) => {
+        progress.show(message);
+        if (message.code !== "journal.entry") return;
+        decisions += 1;
+        if (batch !== undefined) onEntry?.(message.entry, batch);
+      },
+      onBatch: (control) => {
+        batch = control;
+      },
+    });
+    progress.end();
+    if (result === "interrupted" && state === undefined) {
+      throw new PawlError("INTERRUPTED", `stopped before run ${run} began`, {
+        next: "Run the same command again.",
+      });
+    }
+    if (result === "refused" || state === undefined) throw refusal(error);
+    // Ctrl-C can come when all is over.
+    const over = state.status === "finished" || (state.status === "failed" && decisions > 0);
+    const status = over ? state.status : "interrupted";
+    const summary = summarizeRun(state, job, store.address, status);
+    console.out(options.json === true ? JSON.stringify(summary) : renderSummary(summary));
+    if (status === "interrupted") {
+      console.err(`Run the same command again, or 'pawl resume ${run}', to go on.`);
+      return exitCodes.notFinished;
+    }
+    if (summary.failure !== undefined) console.err(summary.failure.next);
+    if (status === "finished" && decisions === 0) {
+      const again = given === undefined ? "'pawl train' with --new" : "the same command with --new";
+      console.err(`It was finished already: nothing was trained. To begin another run: ${again}.`);
+    }
+    return status === "finished" ? exitCodes.done : exitCodes.runFailed;
+  } finally {
+    progress.end();
+    restore();
+  }
+}
+
+/** The state machine ended without the run: its error in the CLI's words. */
+function refusal(failure: { error: string; cause: string } | undefined): PawlError {
+  const { error, cause } = failure ?? { error: "unknown", cause: "the state machine gave no reason" };
+  if (error === "Pawl.RunHeld" || error === "Pawl.Superseded")
+    return new PawlError("RUN_HELD", cause, { next: "Wait until it ends, or end it." });
+  if (error === "Pawl.JobChanged")
+    return new PawlError("JOB_CHANGED", cause, { next: "Go on with --accept-changes." });
+  if (error === "Pawl.JobInvalid") return new PawlError("JOB_INVALID", cause);
+  return new PawlError("DEFINITION_FAILED", `the state machine failed: ${error}: ${words(cause)}`, {
+    details: { error, cause },
+    next: "What was committed is kept: correct the cause and run the same command again.",
+  });
+}
+
+const FunctionError = z.object({ errorMessage: z.string() });
+
+/** A cause for people: of a function's error, which is JSON with a trace, its message. */
+function words(cause: string): string {
+  try {
+    return FunctionError.parse(JSON.parse(cause)).errorMessage;
+  } catch {
+    return cause.split("\n")[0] ?? cause;
+  }
+}

@@ -1,0 +1,50 @@
+import type { Metrics, MetricValue } from "../core/report.ts";
+
+/** `850 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; `coarse` never shows less than a second. */
+export function duration(seconds: number, precision: "fine" | "coarse" = "fine"): string {
+  if (precision === "coarse" && seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** `312 B`, `1.4 MiB`. */
+export function size(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
+}
+
+export const metric = (value: MetricValue): string =>
+  typeof value === "number" ? String(Number(value.toPrecision(4))) : value;
+
+export const metricWords = (metrics: Metrics): string =>
+  Object.entries(metrics)
+    .map(([name, value]) => `${name} ${metric(value)}`)
+    .join("  ");
+
+/** A moment of the journal, in UTC and to the second: `2026-11-21 11:08:14`. */
+export const moment = (at: string): string => at.slice(0, 19).replace("T", " ");
+
+/** `columns` of `rows` lined up; numbers and short words, so no wrapping. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** `1 epoch`, `2 epochs`. */
+export const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;

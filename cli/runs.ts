@@ -1,0 +1,116 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { PawlError } from "../core/errors.ts";
+import { Name, nameRule } from "../core/names.ts";
+import { automaticRun } from "../lambdas/open.ts";
+import type { Journal } from "../store/journal.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { openStore } from "../store/open-store.ts";
+import type { OptionValues } from "./commands.ts";
+
+const hasScheme = (address: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(address);
+
+/** The store's address as it was given, or where runs live by default. */
+export function storeAddress(options: OptionValues): string {
+  const given = options.store ?? process.env.PAWL_STORE;
+  const address = typeof given === "string" && given !== "" ? given : ".pawl";
+  return hasScheme(address) ? address : resolve(address);
+}
+
+/** The store that `run` is to be read from; one that is not there is not made. Throws RUN_NOT_FOUND. */
+export async function openStoreToRead(options: OptionValues, run: string): Promise<ObjectStore> {
+  checkRunName(run);
+  const address = storeAddress(options);
+  if (!hasScheme(address)) {
+    const absent = await stat(address).then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+    );
+    if (absent) {
+      throw new PawlError("RUN_NOT_FOUND", `there is no run ${run}: there is no store at ${address}`, {
+        next: "Give the --store that the run is in, or go to the folder that it was started from.",
+        details: { run, store: address },
+      });
+    }
+  }
+  return await openStore(address);
+}
+
+/** Throws NAME_INVALID where `name` cannot be a run's. */
+export function checkRunName(name: string): string {
+  if (!Name.safeParse(name).success) {
+    throw new PawlError(
+      "NAME_INVALID",
+      `${JSON.stringify(name)} cannot be a run's name: it must be ${nameRule}`,
+      {
+        next: "Name a run by such a name.",
+        details: { name },
+      },
+    );
+  }
+  return name;
+}
+
+/** A run of `job` by its automatic name: its number, else `undefined`. */
+function runNumber(job: string, run: string): number | undefined {
+  const digits = run.startsWith(`${job}-`) ? run.slice(job.length + 1) : "";
+  return /^[1-9]\d*$/.test(digits) ? Number(digits) : undefined;
+}
+
+interface Found {
+  readonly run: string;
+  readonly startedAt: string;
+  readonly finished: boolean;
+}
+
+async function runsOf(journal: Journal, job: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for await (const run of journal.runs()) {
+    const first = await journal.entry(run, 1);
+    if (first?.event.type !== "open" || first.event.job?.name !== job) continue;
+    const newest = await journal.newest(run);
+    if (newest === undefined) continue;
+    found.push({ run, startedAt: newest.state.startedAt, finished: newest.state.status === "finished" });
+  }
+  return found.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
+}
+
+/**
+ * Which run a job trains: the one that is named; else its newest unfinished one; else, where it has runs and all are
+ * finished, the newest; else its first. With `another`, one that does not exist yet.
+ */
+export async function chooseRun(
+  journal: Journal,
+  job: string,
+  { name, another }: { name: string | undefined; another: boolean },
+): Promise<string> {
+  if (name !== undefined) {
+    checkRunName(name);
+    if (another && (await journal.newest(name)) !== undefined) {
+      throw new PawlError("RUN_EXISTS", `there is a run ${name} already`, {
+        next: "Give another --run, or leave --new out to go on with it.",
+        details: { run: name },
+      });
+    }
+    return name;
+  }
+  if (another) {
+    let highest = 0;
+    for await (const run of journal.runs()) highest = Math.max(highest, runNumber(job, run) ?? 0);
+    return automaticRun(job, highest + 1);
+  }
+  const runs = await runsOf(journal, job);
+  const chosen = runs.find((run) => !run.finished) ?? runs[0];
+  return chosen?.run ?? automaticRun(job, 1);
+}
+
+/** Throws RUN_NOT_FOUND with the names that there are. */
+export async function runNotFound(journal: Journal, name: string, store: string): Promise<PawlError> {
+  const names: string[] = [];
+  for await (const run of journal.runs()) names.push(run);
+  const known = names.length === 0 ? "it holds no run" : `it holds ${names.slice(-10).join(", ")}`;
+  return new PawlError("RUN_NOT_FOUND", `there is no run ${name} in ${store}: ${known}`, {
+    next: "Name a run that is there, or give the --store that it is in.",
+    details: { run: name, store },
+  });
+}

@@ -1,0 +1,170 @@
+import * as z from "zod";
+import { exitCodes } from "../core/errors.ts";
+import type { AttemptHistory } from "../core/history.ts";
+import { Metrics } from "../core/report.ts";
+import type { RunState } from "../core/run-state.ts";
+import { leaseLiveness } from "../local/lease.ts";
+import { openJournal } from "../store/journal.ts";
+import type { CommandRun } from "./commands.ts";
+import { lastLines, oneLine } from "./failure-words.ts";
+import { duration, metricWords, moment, table } from "./format.ts";
+import { type RunStory, readRun, readStory } from "./read-run.ts";
+import { openStoreToRead } from "./runs.ts";
+import { renderSummary, Summary, summarizeRun } from "./summary.ts";
+
+/** How many epochs and decisions are shown without `--all`. */
+const newest = 30;
+
+const ShownEpoch = z.strictObject({
+  epoch: z.int(),
+  metrics: Metrics,
+  examples: z.int().optional(),
+  seconds: z.number(),
+  batchSize: z.int().optional(),
+  attempt: z.int(),
+  /** `null` for trainers that keep nothing. */
+  checkpoint: z.string().nullable(),
+  committedAt: z.string(),
+});
+
+const ShownAttempt = z.strictObject({
+  attempt: z.int(),
+  batchJobId: z.string().optional(),
+  submittedAt: z.string(),
+  /** Absent until what it left is settled. */
+  endedAt: z.string().optional(),
+  /** `done`, `left`, `duplicate`, or a failure's class. */
+  result: z.string().optional(),
+  message: z.string().optional(),
+  /** What it has committed. */
+  epochs: z.array(z.int()),
+  /** The last lines that its trainer printed, where it failed. */
+  logTail: z.array(z.string()),
+});
+
+/** What `show --json` prints. */
+export const ShownRun = z.strictObject({
+  ...Summary.shape,
+  startedAt: z.string(),
+  /** Counts those who have driven the run. */
+  generation: z.int(),
+  /** The execution that drove it last; whether it still does, and then who that is. */
+  driver: z.strictObject({ execution: z.string(), alive: z.boolean(), who: z.string().optional() }),
+  /** Oldest first; the epochs are the committed ones. */
+  history: z.strictObject({
+    epochs: z.array(ShownEpoch),
+    attempts: z.array(ShownAttempt),
+    decisions: z.array(
+      z.strictObject({ sequence: z.int(), at: z.string(), kind: z.string(), reason: z.string() }),
+    ),
+  }),
+});
+export type ShownRun = z.infer<typeof ShownRun>;
+
+/** `pawl show <name>`. */
+export const show: CommandRun = async ({ args, options, console }) => {
+  const name = args[0] ?? "";
+  const store = await openStoreToRead(options, name);
+  const journal = openJournal(store);
+  const story = await readStory(journal, name, store);
+  const { job } = await readRun(journal, name, store);
+  const { alive, who } = await leaseLiveness(store).check(name, story.state.driver);
+  const { execution } = story.state.driver;
+  const driver = { execution, alive, ...(alive ? { who } : {}) };
+  const summary = summarizeRun(story.state, job, store.address, standing(story.state, alive));
+  if (options.json === true) {
+    console.out(JSON.stringify(shownRun(story, summary, driver)));
+    return exitCodes.done;
+  }
+  const shown = options.all === true ? Number.POSITIVE_INFINITY : newest;
+  const words = standingWords(summary, driver);
+  console.out(
+    [renderSummary(summary, words), ...failure(story, summary), ...sections(story, shown)].join("\n\n"),
+  );
+  return exitCodes.done;
+};
+
+/** A run whose driver is gone is interrupted, whatever its journal says last. */
+const standing = ({ status }: RunState, driven: boolean): Summary["status"] =>
+  !driven && (status === "training" || status === "waiting") ? "interrupted" : status;
+
+function standingWords(
+  { run, status }: Summary,
+  { who = "another" }: ShownRun["driver"],
+): string | undefined {
+  if (status === "interrupted") return `nobody trains it now; 'pawl resume ${run}' goes on`;
+  return status === "training" || status === "waiting" ? `by ${who}` : undefined;
+}
+
+function shownRun(story: RunStory, summary: Summary, driver: ShownRun["driver"]): ShownRun {
+  const { state, decisions, outcomes } = story;
+  const epochs = story.epochs.map(({ report, batchSize, attempt, checkpoint, committedAt }) => ({
+    ...report,
+    batchSize,
+    attempt,
+    checkpoint,
+    committedAt,
+  }));
+  const attempts = story.attempts.map((attempt) => ({
+    ...attempt,
+    result: resultOf(attempt, story),
+    logTail: outcomes.get(attempt.attempt)?.logTail ?? [],
+  }));
+  const { startedAt, generation } = state;
+  return { ...summary, startedAt, generation, driver, history: { epochs, attempts, decisions } };
+}
+
+/** By what was decided on it, or else by its own account: an interrupted one is settled only when the run goes on. */
+const resultOf = ({ attempt, result }: AttemptHistory, { outcomes }: RunStory): string | undefined =>
+  result ?? outcomes.get(attempt)?.result;
+
+/** What the trainer of the attempt that a run failed with printed last, and what can be done. */
+function failure({ outcomes }: RunStory, { failure }: Summary): string[] {
+  if (failure === undefined) return [];
+  const lines = lastLines(outcomes.get(failure.attempt)?.logTail ?? []);
+  const printed = lines.map((line) => `  │ ${line}`);
+  const head = lines.length === 0 ? [] : [`Attempt ${failure.attempt} printed last`, ...printed];
+  return [[...head, failure.next].join("\n")];
+}
+
+function sections(story: RunStory, shown: number): string[] {
+  const { epochs, attempts, decisions } = story;
+  const epochRows = epochs
+    .slice(-shown)
+    .map(({ report, attempt, checkpoint, batchSize }) => [
+      `  ${report.epoch}`,
+      metricWords(report.metrics),
+      duration(report.seconds),
+      batchSize === undefined ? "" : `batch size ${batchSize}`,
+      `attempt ${attempt}`,
+      checkpoint === null ? "" : `checkpoint ${checkpoint}`,
+    ]);
+  const attemptRows = attempts
+    .slice(-shown)
+    .map((attempt) => [
+      `  ${attempt.attempt}`,
+      moment(attempt.submittedAt),
+      resultOf(attempt, story) ?? "live",
+      span(attempt.epochs),
+      oneLine(attempt.message ?? ""),
+    ]);
+  const decisionRows = decisions
+    .slice(-shown)
+    .map(({ sequence, at, kind, reason }) => [`  ${sequence}`, moment(at), kind, oneLine(reason)]);
+  return [
+    section("Epochs", epochRows, epochs.length),
+    section("Attempts", attemptRows, attempts.length),
+    section("Decisions", decisionRows, decisions.length),
+  ];
+}
+
+const section = (title: string, rows: string[][], total: number): string => {
+  const hidden = total > rows.length ? ` (the newest ${rows.length} of ${total}; --all shows them all)` : "";
+  return `${title}${hidden}\n${rows.length === 0 ? "  none" : table(rows)}`;
+};
+
+const span = (epochs: readonly number[]): string => {
+  const [first, last] = [epochs[0], epochs.at(-1)];
+  if (first === undefined) return "no epoch";
+  return first === last ? `epoch ${first}` : `epochs ${first}–${last}`;
+};

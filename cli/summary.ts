@@ -1,0 +1,119 @@
+import { relative } from "node:path";
+import * as z from "zod";
+import { bestCheckpoint } from "../core/decisions/progress.ts";
+import { FailureClass } from "../core/failure.ts";
+import type { TrainingJob } from "../core/job.ts";
+import { checkpointPrefix } from "../core/keys.ts";
+import { Metrics } from "../core/report.ts";
+import type { RunState } from "../core/run-state.ts";
+import { failureWords } from "./failure-words.ts";
+import { count, duration, metric, table } from "./format.ts";
+
+/** What a run came to, for people and for programs alike: what `train --json` and `resume --json` print. */
+export const Summary = z.strictObject({
+  run: z.string(),
+  /** `interrupted`: it can go on, and nobody trains it now. */
+  status: z.enum(["training", "waiting", "finished", "failed", "interrupted"]),
+  /** Why it finished or failed, in words. */
+  reason: z.string().optional(),
+  /** The last committed epoch, of how many. */
+  epoch: z.int(),
+  epochs: z.int(),
+  /** Of the last committed epoch. */
+  metrics: Metrics,
+  best: z
+    .strictObject({ metric: z.string(), value: z.number(), epoch: z.int(), checkpoint: z.string() })
+    .optional(),
+  examples: z.int(),
+  trainedSeconds: z.number(),
+  lostSeconds: z.number(),
+  recoveries: z.int(),
+  attempts: z.int(),
+  /** Those that are kept, oldest first. */
+  checkpoints: z.array(
+    z.strictObject({ name: z.string(), epoch: z.int(), sizeBytes: z.int(), address: z.string() }),
+  ),
+  /** Where the run failed: the last attempt's failure, why no other followed, and what can be done. */
+  failure: z
+    .strictObject({
+      attempt: z.int(),
+      class: FailureClass,
+      message: z.string(),
+      why: z.string(),
+      next: z.string(),
+    })
+    .optional(),
+});
+export type Summary = z.infer<typeof Summary>;
+
+export function summarizeRun(
+  state: RunState,
+  job: TrainingJob,
+  store: string,
+  status: Summary["status"] = state.status,
+): Summary {
+  const goal = job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined;
+  const best = goal === undefined ? undefined : bestCheckpoint(goal, state.kept);
+  const address = (name: string) => `${store}/${checkpointPrefix(state.run, name)}`.replace(/\/$/, "");
+  return {
+    run: state.run,
+    status,
+    reason: state.ending,
+    epoch: state.progress.epoch,
+    epochs: job.epochs,
+    metrics: state.recent.at(-1)?.report.metrics ?? {},
+    best:
+      goal === undefined || best?.bestValue === undefined
+        ? undefined
+        : { metric: goal.metric, value: best.bestValue, epoch: best.epoch, checkpoint: best.name },
+    examples: state.progress.examples,
+    trainedSeconds: state.progress.trainedSeconds,
+    lostSeconds: state.lostSeconds,
+    recoveries: state.recoveries,
+    attempts: state.nextAttempt - 1,
+    checkpoints: state.kept.map(({ name, epoch, sizeBytes }) => ({
+      name,
+      epoch,
+      sizeBytes,
+      address: address(name),
+    })),
+    failure: failureWords(state),
+  };
+}
+
+const nearby = (address: string): string => {
+  const path = relative(process.cwd(), address);
+  return address.startsWith("/") && !path.startsWith("..") && path !== "" ? path : address;
+};
+
+/** `standing` says more on a run's status than the status alone. */
+export function renderSummary(summary: Summary, standing?: string): string {
+  const { run, status, reason, best, failure } = summary;
+  const metrics = Object.entries(summary.metrics).map(([name, value]) => {
+    const note = best?.metric === name ? `  (best ${metric(best.value)} at epoch ${best.epoch})` : "";
+    return [`  ${name}`, `${typeof value === "number" ? metric(value) : value}${note}`];
+  });
+  const newest = summary.checkpoints.at(-1);
+  const recoveries = summary.recoveries === 1 ? "1 recovery" : `${summary.recoveries} recoveries`;
+  const failed =
+    failure === undefined
+      ? []
+      : [
+          ["  failure", `attempt ${failure.attempt}: ${failure.class}: ${failure.message}`],
+          ["  gave up", failure.why],
+        ];
+  const rows = [
+    ...failed,
+    ["  epochs", `${summary.epoch} of ${summary.epochs}`],
+    ...metrics,
+    ["  trained", `${duration(summary.trainedSeconds)} in ${count(summary.attempts, "attempt")}`],
+    ["  lost", `${duration(summary.lostSeconds)} in ${recoveries}`],
+    ["  checkpoints", newest === undefined ? "none" : nearby(newest.address)],
+    ...summary.checkpoints
+      .slice(0, -1)
+      .reverse()
+      .map((checkpoint) => ["", nearby(checkpoint.address)]),
+  ];
+  const why = standing ?? (failure === undefined ? reason : undefined);
+  return `${run} ${status}${why === undefined ? "" : `: ${why}`}\n${table(rows)}`;
+}
