@@ -1,0 +1,125 @@
+// Writes the parts of the documentation that are made from code, between `<!-- generated: name -->` and
+// `<!-- end generated -->`. A test fails where they are not current. Run: npx node scripts/generate-docs.ts
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CommandSpec, commands } from "../cli/commands.ts";
+import { errorTable, exitCodes } from "../core/errors.ts";
+import { failureTable } from "../core/failure.ts";
+import { awsOnlyFields } from "../core/job.ts";
+import { jobJsonSchema } from "../core/parse-job.ts";
+import { FieldSchema, fieldRows } from "./job-table.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
+}
+
+function jobFields(): string {
+  const awsOnly: readonly string[] = awsOnlyFields;
+  const rows = fieldRows(FieldSchema.parse(jobJsonSchema())).map(({ field, type, fallback, description }) => {
+    const top = field.split(".")[0] ?? field;
+    const where = awsOnly.includes(top) && !description.includes("AWS") ? " Acts only on AWS." : "";
+    return [`\`${field}\``, type, fallback, `${description}${where}`];
+  });
+  return markdownTable(["field", "what may be written", "default", "what it does"], rows);
+}
+
+function command({ name, summary, args, options, example }: CommandSpec): string {
+  const usage = ["pawl", name, ...args.map(({ syntax }) => syntax), "[options]"].join(" ");
+  const rows = [
+    ...args.map(({ syntax, description }) => [`\`${syntax}\``, description]),
+    ...options.map(({ flags, description, fallback }) => [
+      `\`${flags}\``,
+      fallback === undefined ? description : `${description} (default: \`${fallback}\`)`,
+    ]),
+  ];
+  return `### pawl ${name}\n\n${summary}\n\n    ${usage}\n\nExample: \`${example}\`\n\n${markdownTable(["", ""], rows)}`;
+}
+
+const exitCodeWords = {
+  done: "Done: the run is finished, or the command has done what it was asked for.",
+  toolError: "Pawl itself could not go on: the store, the journal, another driver, a bug.",
+  usage: "The command line or the job file is wrong; nothing was started.",
+  runFailed: "The run failed. It keeps what is committed, and the same command tries again.",
+  notFinished: "Interrupted before the run was finished; the same command goes on.",
+  notFound: "There is no such run or checkpoint.",
+  stopped: "The run was stopped on purpose. No command of this version does that.",
+} as const satisfies Record<keyof typeof exitCodes, string>;
+
+const exitCodeTable = (): string =>
+  markdownTable(
+    ["exit code", "meaning"],
+    Object.entries(exitCodeWords).map(([name, words]) => [
+      String(Object.entries(exitCodes).find(([known]) => known === name)?.[1]),
+      words,
+    ]),
+  );
+
+const errorCodes = (): string =>
+  markdownTable(
+    ["exit code", "error codes"],
+    [...new Set(Object.values(errorTable))]
+      .sort((a, b) => a - b)
+      .map((exitCode) => {
+        const codes = Object.entries(errorTable).filter(([, ends]) => ends === exitCode);
+        return [String(exitCode), codes.map(([code]) => `\`${code}\``).join(", ")];
+      }),
+  );
+
+const afterWords = {
+  "at-once": "another attempt at once",
+  backoff: "another attempt after a wait",
+  "give-up": "the run fails",
+} as const;
+
+const failureClasses = (): string =>
+  markdownTable(
+    ["class", "what follows", "counts", "what to do when the run gives up"],
+    Object.entries(failureTable).map(([name, { after, counts, next }]) => [
+      `\`${name}\``,
+      afterWords[after],
+      counts ? "yes" : "no",
+      next,
+    ]),
+  );
+
+const parts: Readonly<Record<string, () => string>> = {
+  "job fields": jobFields,
+  commands: () => commands.map(command).join("\n\n"),
+  "exit codes": exitCodeTable,
+  "error codes": errorCodes,
+  "failure classes": failureClasses,
+};
+
+/** The files that hold generated parts. */
+export const generatedFiles = ["docs/job.md", "docs/cli.md", "docs/when-things-go-wrong.md"] as const;
+
+const marked = /(<!-- generated: (.+?) -->\n)([\s\S]*?)(\n<!-- end generated -->)/g;
+
+/** `text` with its generated parts as they should be, and their names. Throws for a part that nothing makes. */
+export function regenerate(text: string): { text: string; names: string[] } {
+  const names: string[] = [];
+  const made = text.replace(marked, (_whole, begin: string, name: string, _old: string, end: string) => {
+    const make = parts[name];
+    if (make === undefined) throw new RangeError(`no generated part is called '${name}'`);
+    names.push(name);
+    return `${begin}\n${make()}\n${end}`;
+  });
+  return { text: made, names };
+}
+
+/** Every generated part, by name. */
+export const partNames = Object.keys(parts);
+
+if (import.meta.main) {
+  for (const file of generatedFiles) {
+    const path = join(root, file);
+    writeFileSync(path, regenerate(readFileSync(path, "utf8")).text);
+    console.log(file);
+  }
+}
