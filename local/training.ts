@@ -87,6 +87,8 @@ class Session {
   readonly #started = new Set<string>();
   #successor: string | undefined;
   #thrown: PawlError | undefined;
+  /** Decisions on their way: an execution that is aborted does not wait for them. */
+  readonly #deciding = new Set<Promise<unknown>>();
 
   constructor(training: LocalTraining, lease: HeldLease, scratch: string) {
     const { store, onMessage, limits = defaultLimits } = training;
@@ -171,11 +173,15 @@ class Session {
   /** A function whose errors are remembered: the state machine keeps their words only. */
   #telling(handler: TaskHandler): TaskHandler {
     return async (payload) => {
+      const decided = handler(payload);
+      this.#deciding.add(decided);
       try {
-        return await handler(payload);
+        return await decided;
       } catch (error) {
         if (error instanceof PawlError) this.#thrown = error;
         throw error;
+      } finally {
+        this.#deciding.delete(decided);
       }
     };
   }
@@ -191,9 +197,14 @@ class Session {
   async #conclude(result: ExecutionResult): Promise<LocalResult> {
     if (this.#lease.lost.aborted) throw this.#lease.lost.reason;
     await this.#batch.close();
+    // What is decided is written before the lease is given back.
+    await Promise.allSettled(this.#deciding);
     const newest = await this.#journal.newest(this.#training.run);
     const state = newest?.state;
-    if (result.status === "ABORTED") return { result: "interrupted", state };
+    const ours = state?.driver.id.startsWith(localExecutionId(this.#lease.holder, "")) === true;
+    if (result.status === "ABORTED") {
+      return { result: ours && state.status === "finished" ? "finished" : "interrupted", state };
+    }
     if (result.status === "SUCCEEDED") {
       if (state?.status !== "finished") {
         throw new PawlError(
@@ -206,7 +217,6 @@ class Session {
     const { error, cause } = result;
     if (this.#thrown !== undefined && error === this.#thrown.name) throw this.#thrown;
     // What failed before this driver opened the run is not what it was refused for.
-    const ours = state?.driver.id.startsWith(localExecutionId(this.#lease.holder, "")) === true;
     return {
       result: ours && state.status === "failed" ? "failed" : "refused",
       state,
