@@ -17,9 +17,7 @@ describe("the socket of an attempt", () => {
     ["in a deep folder with letters of several bytes", 45],
   ])("%s has a path that a system takes, and two attempts have two", async (_, length) => {
     const letter = length === 45 ? "é" : "d";
-    const folders = ["1", "2"].map(
-      (name) => `/tmp/pawl-socket-${process.pid}/${letter.repeat(length)}/${name}`,
-    );
+    const folders = ["1", "2"].map((name) => join("/tmp/pawl-socket", letter.repeat(length), name));
     const [first = "", second = ""] = folders.map(socketPath);
     expect(first).not.toBe(second);
     expect(Buffer.byteLength(first)).toBeLessThanOrEqual(100);

@@ -6,7 +6,7 @@ import type { TrainingJobInput } from "../../core/job.ts";
 import type { JournalEntry } from "../../core/journal-entry.ts";
 import { outcomeKey } from "../../core/keys.ts";
 import { Next } from "../../core/next.ts";
-import type { Outcome } from "../../core/outcome.ts";
+import { Outcome } from "../../core/outcome.ts";
 import type { RunState } from "../../core/run-state.ts";
 import { saveCheckpoint } from "../../store/checkpoints.ts";
 import { openFolderStore } from "../../store/folder.ts";
@@ -146,6 +146,12 @@ export class FakeWorld {
       await this.report(epoch, own);
       await this.commit(epoch, { ...own, checkpoint: `${epoch}-${attempt}` });
     }
+  }
+
+  /** The account that an attempt has left. */
+  async outcome(batchJobId: string, attempt = 1): Promise<Outcome | undefined> {
+    const object = await this.store.read(outcomeKey(run, attempt, batchJobId));
+    return object === undefined ? undefined : Outcome.parse(JSON.parse(Buffer.from(object.bytes).toString()));
   }
 
   async journal(): Promise<JournalEntry[]> {
