@@ -90,3 +90,19 @@ export const nodeFileSystem: FileSystem = {
     }));
   },
 };
+
+/** `fs`, in which nothing can be changed: what tries fails as on a file system that is mounted so. */
+export function readOnly(fs: FileSystem): FileSystem {
+  const refuse = async (): Promise<never> => {
+    throw Object.assign(new Error("the store was opened to be read"), { code: "EROFS" });
+  };
+  return {
+    ...fs,
+    create: refuse,
+    write: refuse,
+    link: refuse,
+    unlink: refuse,
+    makeFolder: refuse,
+    removeFolder: refuse,
+  };
+}

@@ -2,7 +2,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { PawlError } from "../core/errors.ts";
 import { folderError, isAbsent, systemCode } from "./folder-errors.ts";
-import { type FileSystem, nodeFileSystem } from "./folder-file-system.ts";
+import { type FileSystem, nodeFileSystem, readOnly } from "./folder-file-system.ts";
 import { listChildren, listFolder } from "./folder-list.ts";
 import { readChunks, readWhole } from "./folder-read.ts";
 import { proveWritable, removeLeftovers, removeQuietly, writeTemporary } from "./folder-temp.ts";
@@ -48,6 +48,31 @@ export async function openFolderStore(folder: string, fs: FileSystem = nodeFileS
     if (!(told instanceof PawlError && told.code === "STORE_FULL")) throw told;
   }
   return new FolderStore(paths, fs);
+}
+
+/**
+ * Opens a store to read it only: nothing is made, tried or tidied up, so it may be one that cannot be written. What would
+ * write to it throws STORE_UNWRITABLE. Errors: STORE_NOT_FOUND where there is no such folder, STORE_UNWRITABLE where it
+ * may not be looked at.
+ */
+export async function openFolderStoreToRead(
+  folder: string,
+  fs: FileSystem = nodeFileSystem,
+): Promise<ObjectStore> {
+  const paths = storePaths(resolve(folder));
+  // A link to a folder is as good as the folder.
+  const facts = await stat(paths.root).catch((error: unknown) => {
+    if (isAbsent(error)) return undefined;
+    throw folderError(error, "look at the folder", paths.root, { folder: paths.root });
+  });
+  if (facts?.isDirectory() !== true) {
+    const what = facts === undefined ? "there is nothing" : "a file is there";
+    throw new PawlError("STORE_NOT_FOUND", `there is no store at ${paths.root}: ${what}`, {
+      next: "Give the --store that the runs are in, or go to the folder that they were started from.",
+      details: { folder: paths.root },
+    });
+  }
+  return new FolderStore(paths, readOnly(fs));
 }
 
 const exists = (folder: string): Promise<boolean> =>

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { PawlError } from "../core/errors.ts";
 import { JournalEntry } from "../core/journal-entry.ts";
 import { journalKey, journalPrefix } from "../core/keys.ts";
@@ -115,5 +116,12 @@ const damaged = (key: string, is: string, cause?: unknown): PawlError =>
     cause,
   });
 
-const shortReason = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).split("\n").slice(0, 3).join(" ").slice(0, 300);
+function shortReason(cause: unknown): string {
+  const [issue] = cause instanceof z.ZodError ? cause.issues : [];
+  if (issue !== undefined) return `its ${issue.path.join(".") || "whole"}: ${issue.message}`.slice(0, 300);
+  return (cause instanceof Error ? cause.message : String(cause))
+    .split("\n")
+    .slice(0, 3)
+    .join(" ")
+    .slice(0, 300);
+}

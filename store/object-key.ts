@@ -24,6 +24,9 @@ export function checkKey(key: string): void {
   });
 }
 
+/** Whether `text` is a key, and not only what somebody else has put into the store. */
+export const isKey = (text: string): boolean => keyProblem(text) === undefined;
+
 /** Whether a key can begin with `prefix`; one that cannot has nothing below it. */
 export const canBePrefix = (prefix: string): boolean =>
   prefix === "" || [prefix, `${prefix}x`].some((key) => keyProblem(key) === undefined);

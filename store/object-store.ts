@@ -7,7 +7,8 @@
  * first segment that begins with a dot (those are the store's own). Others are refused with STORE_KEY.
  *
  * Errors: PawlError with STORE_KEY, STORE_DIGEST, STORE_FULL, STORE_UNWRITABLE or STORE_FAILED, the key in its details
- * and the original error as its cause.
+ * and the original error as its cause; from a store that is reached over a network also STORE_UNREACHABLE, STORE_DENIED,
+ * STORE_CREDENTIALS and STORE_NOT_FOUND. A write that fails with STORE_UNREACHABLE may have been done all the same.
  */
 export interface ObjectStore {
   /** What a person would type to name this store. */
@@ -16,7 +17,10 @@ export interface ObjectStore {
   /** Creates `key`; `undefined`, and nothing changed, where it exists already. */
   create(key: string, body: Body, options?: WriteOptions): Promise<Written | undefined>;
 
-  /** Replaces `key` if `version` is still its version; `undefined`, and nothing changed, where it is not. */
+  /**
+   * Replaces `key` if `version` is still its version; `undefined`, and nothing changed, where it is not. (S3 compares the
+   * bytes: there a key that has those again which were seen may be replaced too.)
+   */
   replace(key: string, version: string, body: Body, options?: WriteOptions): Promise<Written | undefined>;
 
   /** The whole object in memory, for small ones; `undefined` where there is none. */
