@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { exitCodes, PawlError } from "../core/errors.ts";
-import { nearest } from "../core/problems.ts";
+import { nearest } from "../core/nearest.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { commands, type OptionValues } from "./commands.ts";
 import { processConsole } from "./console.ts";

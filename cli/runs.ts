@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { PawlError } from "../core/errors.ts";
 import { Name, nameRule } from "../core/names.ts";
-import { automaticRun } from "../lambdas/open.ts";
+import { automaticRun } from "../core/names.ts";
 import type { Journal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore } from "../store/open-store.ts";

@@ -13,7 +13,7 @@ import { count, duration, metric, table } from "./format.ts";
 export const Summary = z.strictObject({
   run: z.string(),
   /** `interrupted`: it can go on, and nobody trains it now. */
-  status: z.enum(["training", "waiting", "finished", "failed", "interrupted"]),
+  status: z.enum(["training", "waiting", "finished", "failed", "stopped", "interrupted"]),
   /** Why it finished or failed, in words. */
   reason: z.string().optional(),
   /** The last committed epoch, of how many. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Origin } from "./checkpoint-source.ts";
 import { TrainingJob } from "./job.ts";
 import { CheckpointName, Digest, Name, Ordinal } from "./names.ts";
 import { EpochPlan } from "./report.ts";
@@ -14,6 +15,8 @@ export const Assignment = z.strictObject({
   worker: z.strictObject({ index: z.int().min(0), count: z.int().min(1) }),
   shard: z.strictObject({ index: z.int().min(0), count: z.int().min(1) }),
   restore: CheckpointName.optional(),
+  /** What to begin from where nothing is committed yet. */
+  origin: Origin.optional(),
   plan: EpochPlan,
   jobDigest: Digest,
 });

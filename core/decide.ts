@@ -4,11 +4,13 @@ import { unchanged } from "./decision.ts";
 import { open, refuse } from "./decisions/open.ts";
 import { recover, trained } from "./decisions/recover.ts";
 import { type ReviewEvent, review } from "./decisions/review.ts";
-import type { FailedEvent, OpenEvent, RunEvent, TrainedEvent } from "./events.ts";
+import { stop } from "./decisions/stop.ts";
+import type { FailedEvent, OpenEvent, RunEvent, StopEvent, TrainedEvent } from "./events.ts";
 import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { jobChanges, jobDigest } from "./job-digest.ts";
 import type { Next } from "./next.ts";
 import type { RunState } from "./run-state.ts";
+import type { StopAnswer } from "./stop.ts";
 
 /** Where a run stands: its state after the newest entry, and the job in force, as it was given. */
 export interface RunHead {
@@ -64,6 +66,16 @@ export function decideAnswer(
   return review(head.state, event, circumstances(TrainingJob.parse(head.job), setting));
 }
 
+/** What whoever asks for a stop is answered. */
+export function decideStop(
+  head: RunHead | undefined,
+  event: StopEvent,
+  setting: Setting,
+): Decision<StopAnswer> {
+  if (head === undefined) throw notOpened(event.run, event.type);
+  return stop(head.state, event, circumstances(TrainingJob.parse(head.job), setting));
+}
+
 /**
  * Every decision about a run: a function of where it stands, one event and the time. The same in Lambdas, on a laptop,
  * in replay and in simulation.
@@ -72,12 +84,14 @@ export function decide(
   head: RunHead | undefined,
   event: RunEvent,
   setting: Setting,
-): Decision<Next | ReviewAnswer> {
+): Decision<Next | ReviewAnswer | StopAnswer> {
   switch (event.type) {
     case "open":
     case "trained":
     case "failed":
       return decideNext(head, event, setting);
+    case "stop":
+      return decideStop(head, event, setting);
     default:
       return decideAnswer(head, event, setting);
   }

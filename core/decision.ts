@@ -23,14 +23,14 @@ export interface DecisionLimits {
 export const defaultLimits: DecisionLimits = { turnsPerExecution: 1000 };
 
 /** Either nothing changes and the reply stands, or there is a next state to be journalled before the reply is given. */
-export type Decision<Reply> =
-  | { readonly changed: false; readonly reply: Reply }
-  | {
-      readonly changed: true;
-      readonly reply: Reply;
-      readonly state: RunState;
-      readonly kind: DecisionKind;
-      readonly reason: string;
-    };
+export type Decision<Reply> = { readonly changed: false; readonly reply: Reply } | Changed<Reply>;
+
+export interface Changed<Reply> {
+  readonly changed: true;
+  readonly reply: Reply;
+  readonly state: RunState;
+  readonly kind: DecisionKind;
+  readonly reason: string;
+}
 
 export const unchanged = <Reply>(reply: Reply): Decision<Reply> => ({ changed: false, reply });

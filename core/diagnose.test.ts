@@ -136,6 +136,29 @@ describe("an error without a Batch job", () => {
     expect(diagnosis.message).not.toBe("");
   });
 
+  it.each([1e300, -1, Number.MAX_SAFE_INTEGER, 253402300800000, "yesterday", null, {}])(
+    "that stopped at %j, which is no moment, has none",
+    (StoppedAt) => {
+      expect(taskFailed({ StatusReason: "Host EC2 (instance i-0abc) terminated.", StoppedAt })).toEqual({
+        class: "spot-reclaim",
+        message: "Host EC2 (instance i-0abc) terminated.",
+      });
+    },
+  );
+
+  it.each([
+    [{}, "the Batch job failed, and gave no reason and no exit code"],
+    [{ Status: "FAILED", Tags: ownWords.Tags }, "the Batch job failed, and gave no reason and no exit code"],
+    [
+      { Container: { Reason: "CannotPullContainerError: no such image" } },
+      "CannotPullContainerError: no such image",
+    ],
+  ])("that says nothing of its end but %j is told in words, not in JSON", (job, words) => {
+    const diagnosis = taskFailed(job);
+    expect(diagnosis).toMatchObject({ class: "sfn-error", message: expect.stringContaining(words) });
+    expect(diagnosis.message).not.toMatch(/[{}"]/);
+  });
+
   it("whatever it says is given a class", () => {
     fc.assert(
       fc.property(

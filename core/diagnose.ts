@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { classOfExitCode, type FailureClass } from "./failure.ts";
 import type { Outcome } from "./outcome.ts";
+import { terminationPrefix } from "./stop.ts";
 
 /** What is known of an attempt's end. */
 export interface Signals {
@@ -17,10 +18,16 @@ export interface Diagnosis {
   readonly stoppedAt?: string;
 }
 
+/** A moment since 1970 that has four digits for its year; what is none counts as not given. */
+const Milliseconds = z
+  .number()
+  .min(0)
+  .max(Date.UTC(9999, 11, 31));
+
 /** The fields of a Batch job that are read, in the casing of a state machine's cause. Nothing else of it is looked at. */
 const BatchJob = z.object({
   StatusReason: z.string().optional(),
-  StoppedAt: z.number().optional(),
+  StoppedAt: Milliseconds.optional().catch(undefined),
   Container: z.object({ ExitCode: z.number().optional(), Reason: z.string().optional() }).optional(),
 });
 type BatchJob = z.infer<typeof BatchJob>;
@@ -44,6 +51,7 @@ const reasonStarts =
 /** First match wins, most specific first. Reads parsed fields only: the raw cause holds the job's own words too. */
 const rules: readonly Rule[] = [
   { class: "job-timeout", when: reasonStarts("Job attempt duration exceeded timeout") },
+  { class: "interrupted", when: reasonStarts(terminationPrefix) },
   { class: "spot-reclaim", when: reasonStarts("Host EC2 (instance") },
   {
     class: "container-oom",
@@ -70,6 +78,12 @@ const rules: readonly Rule[] = [
       const killed = code > 128 ? ` (killed by signal ${code - 128})` : "";
       return `the Batch job ended with exit code ${code}${killed} and left no account of its end`;
     },
+  },
+  {
+    class: "sfn-error",
+    when: ({ job }) =>
+      job !== undefined &&
+      `the Batch job failed, and gave ${job.Container?.Reason ?? "no reason and no exit code"}`,
   },
   { class: "sfn-error", when: ({ error, cause }) => `${error}: ${cause}` },
 ];

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Origin } from "./checkpoint-source.ts";
 import { FailureClass } from "./failure.ts";
 import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { CheckpointSummary } from "./manifest.ts";
@@ -7,6 +8,7 @@ import { Outcome } from "./outcome.ts";
 import { EpochReport } from "./report.ts";
 import { Driver } from "./run-state.ts";
 import { JobSource } from "./source.ts";
+import { StopIntent } from "./stop.ts";
 
 /** A job as it was given, known to be valid. */
 export const JobInput = z.custom<TrainingJobInput>((value) => TrainingJob.safeParse(value).success, {
@@ -38,7 +40,12 @@ const commit = {
 const SentCommitEvent = z.strictObject({ ...commit, checkpoint: CheckpointName.nullable() });
 
 /** The same as it is decided upon: with what the manifest says, read by Review itself. */
-export const CommitEvent = z.strictObject({ ...commit, checkpoint: CheckpointSummary.nullable() });
+export const CommitEvent = z.strictObject({
+  ...commit,
+  checkpoint: CheckpointSummary.nullable(),
+  /** The checkpoint that was named, where it has no manifest: it is not complete. */
+  incomplete: CheckpointName.optional(),
+});
 export type CommitEvent = z.infer<typeof CommitEvent>;
 
 /** The attempt's last word. */
@@ -80,6 +87,9 @@ export type Evidence = z.infer<typeof Evidence>;
 /** In [0, 1); drawn by the caller and journalled, so that the decision can be replayed. */
 const Random = z.number().min(0).lt(1);
 
+/** Whether the driver that the journal names is alive, and who that is, in words. */
+const Holder = z.strictObject({ alive: z.boolean(), who: z.string() });
+
 export const OpenEvent = z.strictObject({
   type: z.literal("open"),
   run: Name,
@@ -87,10 +97,11 @@ export const OpenEvent = z.strictObject({
   /** The job as given now; absent when a run is resumed by its name. */
   job: JobInput.optional(),
   source: JobSource.optional(),
+  /** What the job's `checkpoint.from` was found to be, while nothing is committed. */
+  origin: Origin.optional(),
   /** Whether a job that differs from the run's is accepted. */
   acceptChanges: z.boolean(),
-  /** Whether the driver that the journal names is alive, and who that is, in words. */
-  holder: z.strictObject({ alive: z.boolean(), who: z.string() }),
+  holder: Holder,
   /** On each live attempt. */
   evidence: z.array(Evidence),
   random: Random,
@@ -107,6 +118,16 @@ export type TrainedEvent = z.infer<typeof TrainedEvent>;
 export const FailedEvent = z.strictObject({ ...fromTrain, type: z.literal("failed") });
 export type FailedEvent = z.infer<typeof FailedEvent>;
 
+/** Somebody asks that the run stop, or whether it has by now. */
+export const StopEvent = z.strictObject({
+  type: z.literal("stop"),
+  run: Name,
+  id: StopIntent.shape.id,
+  by: StopIntent.shape.by,
+  holder: Holder,
+});
+export type StopEvent = z.infer<typeof StopEvent>;
+
 /** Everything that a journal entry can have been decided from. */
 export const RunEvent = z.discriminatedUnion("type", [
   OpenEvent,
@@ -116,5 +137,6 @@ export const RunEvent = z.discriminatedUnion("type", [
   EndedEvent,
   TrainedEvent,
   FailedEvent,
+  StopEvent,
 ]);
 export type RunEvent = z.infer<typeof RunEvent>;

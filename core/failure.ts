@@ -19,7 +19,7 @@ export const failureTable = {
     counts: true,
     after: "backoff",
     exitCode: 10,
-    next: "Read the trainer's last lines above, correct it, and run the same command again.",
+    next: "Read what the trainer printed last, correct it, and run the same command again.",
   },
   "no-checkpoint": {
     counts: true,
@@ -38,6 +38,12 @@ export const failureTable = {
     after: "at-once",
     exitCode: 13,
     next: "No earlier checkpoint is left: begin again with --new.",
+  },
+  "starting-checkpoint": {
+    counts: true,
+    after: "give-up",
+    exitCode: 19,
+    next: "Put back what 'checkpoint.from' names, as it was when the run began, and run the same command again; or name another, and begin with --new.",
   },
   "disk-full": {
     counts: true,
@@ -61,7 +67,7 @@ export const failureTable = {
     counts: true,
     after: "backoff",
     exitCode: 17,
-    next: "The trainer crashed in native code: read its last lines above, and run the same command again.",
+    next: "The trainer crashed in native code: read what it printed last, and run the same command again.",
   },
   interrupted: {
     counts: false,

@@ -40,6 +40,7 @@ const JobShape = z.strictObject({
   command: z
     .array(Argument)
     .min(1, { error: "must name a program" })
+    .refine((command) => command[0] !== "", { path: [0], error: "must name a program" })
     .describe("The training command: a program and its arguments, started without a shell."),
   epochs: z.int().min(1).max(999_999_999).describe("How many epochs a run trains, unless it stops earlier."),
   seed: z

@@ -16,6 +16,8 @@ export const DecisionKind = z.enum([
   "attempt-planned",
   "recovered",
   "handed-over",
+  "stop-asked",
+  "stopped",
   "finished",
   "gave-up",
 ]);

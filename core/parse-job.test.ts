@@ -79,7 +79,7 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     [{ epochs: 1.5 }, "epochs must be a whole number; it is 1.5"],
     [{ epochs: "12" }, 'epochs must be a number; it is "12"'],
     [{ epochs: null }, "epochs must be a number; it is empty"],
-    [{ epochs: Number.NaN }, "epochs must be a number; it is NaN"],
+    [{ epochs: Number.NaN }, "epochs must be a number; it is .nan"],
     [{ epochs: 1e12 }, "epochs must be at most 999999999; it is 1000000000000"],
     [{ seed: -1 }, "seed must be at least 0; it is -1"],
     [{ batchSize: 0 }, "batchSize must be at least 1; it is 0"],

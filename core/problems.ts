@@ -1,29 +1,5 @@
 import type * as z from "zod";
-
-/** Edits of one letter that turn `a` into `b` (Levenshtein, 1965). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
-/** The known name that `name` was most likely meant to be, if any is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits);
-  const best = ranked[0];
-  return best !== undefined && best.edits <= Math.max(2, Math.floor(best.candidate.length / 3))
-    ? best.candidate
-    : undefined;
-}
+import { nearest } from "./nearest.ts";
 
 type Path = readonly PropertyKey[];
 
@@ -32,9 +8,13 @@ const fieldName = (path: Path): string =>
     (name, part) =>
       typeof part === "number"
         ? `${name}[${part}]`
-        : `${name === "" ? "" : `${name}.`}${String(part).slice(0, 80)}`,
+        : `${name === "" ? "" : `${name}.`}${plainName(String(part))}`,
     "",
   );
+
+/** A name as it is, or quoted where it holds what a terminal or a reader would take for something else. */
+const plainName = (name: string): string =>
+  /^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(name) ? name.slice(0, 80) : JSON.stringify(name.slice(0, 80));
 
 function valueAt(input: unknown, path: Path): unknown {
   let value = input;
@@ -47,6 +27,8 @@ function valueAt(input: unknown, path: Path): unknown {
 
 const shown = (value: unknown): string => {
   if (value === null) return "empty";
+  // As YAML has them.
+  if (typeof value === "number" && !Number.isFinite(value)) return Number.isNaN(value) ? ".nan" : ".inf";
   const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text === undefined ? "nothing" : text.length > 60 ? `${text.slice(0, 57)}…` : text;
 };
@@ -80,9 +62,44 @@ const knownWords = (schema: unknown, path: Path): string[] =>
   known(schema, path, (get) => (typeof get("const") === "string" ? [String(get("const"))] : []));
 
 export interface Problem {
+  /** The field in the notation of a message: `checkpoint.best.mode`, `command[1]`; empty for the whole. */
   readonly field: string;
   readonly message: string;
+  /** What to do about it; a whole sentence. */
+  readonly next: string;
+  /** Where it is: for a missing field, where that would be. */
+  readonly path: Path;
+  /** Whether the field's name, its value, or its absence is wrong. */
+  readonly about: "name" | "value" | "absence";
+  /** The value that was given, where it is no mapping and no list; texts are cut. */
+  readonly value?: string | number | boolean | null;
 }
+
+function problem(
+  about: Problem["about"],
+  path: Path,
+  message: string,
+  { value, next }: { value?: unknown; next?: string } = {},
+): Problem {
+  const field = fieldName(path);
+  const name = field === "" ? "the job" : field;
+  const does = {
+    name: `Remove ${name}, or correct its name.`,
+    value: `Correct ${name}.`,
+    absence: `Add ${name}.`,
+  };
+  return { field, message, next: next ?? does[about], path, about, ...scalar(value) };
+}
+
+function scalar(value: unknown): Pick<Problem, "value"> {
+  if (typeof value === "string") return { value: value.slice(0, longestValue) };
+  if (typeof value === "number" && !Number.isFinite(value)) return { value: shown(value) };
+  if (value === null || typeof value === "number" || typeof value === "boolean") return { value };
+  return {};
+}
+
+/** Characters of a value that a problem repeats. */
+const longestValue = 200;
 
 /** Of a union's failed alternatives the one that got furthest: what the person most likely meant. */
 function closest(alternatives: readonly (readonly z.core.$ZodIssue[])[]): readonly z.core.$ZodIssue[] {
@@ -103,34 +120,47 @@ function problemsOf(
   base: Path,
 ): Problem[] {
   const path = [...base, ...issue.path];
-  const field = fieldName(path);
-  if (issue.code === "unrecognized_keys") {
-    const known = knownFields(jsonSchema(), path);
-    return issue.keys.map((key) => {
-      const meant = nearest(key, known);
-      const hint = meant === undefined ? `known here: ${known.join(", ")}` : `did you mean ${meant}?`;
-      return { field: fieldName([...path, key]), message: `is not a known field; ${hint}` };
-    });
-  }
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => unknownField(key, path, jsonSchema()));
   const value = valueAt(input, path);
   if (issue.code === "invalid_union") {
     const inner = closest(issue.errors);
     if (inner.length > 0) return inner.flatMap((each) => problemsOf(each, input, jsonSchema, path));
     // Of alternatives that are told apart by one word, none has this word.
-    if (issue.errors.length === 0)
-      return [{ field, message: wordProblem(value, knownWords(jsonSchema(), path)) }];
+    if (issue.errors.length === 0) return [wrongWord(path, value, knownWords(jsonSchema(), path))];
     const fields = knownFields(jsonSchema(), path);
-    return [{ field, message: `${allowedForms(issue.errors, fields)}; it is ${shown(value)}` }];
+    const message = `${allowedForms(issue.errors, fields)}; it is ${shown(value)}`;
+    return [problem("value", path, message, { value })];
   }
-  if (value === undefined && issue.code !== "custom") return [{ field, message: "is missing" }];
+  if (value === undefined && issue.code !== "custom") return [problem("absence", path, "is missing")];
   if (issue.code === "invalid_key") {
     const inner = issue.issues[0]?.message ?? issue.message;
-    return [{ field, message: `is not a name allowed here: ${inner}` }];
+    return [problem("name", path, `is not a name allowed here: ${inner}`)];
   }
+  if (issue.code === "invalid_value") return [wrongWord(path, value, issue.values.map(String))];
   const message = worded(issue, value, path.length === 0 ? [] : knownFields(jsonSchema(), path));
   // A rule of several fields says what it needs; one of a single value says what that must be.
   const single = issue.code !== "custom" || (message.startsWith("must ") && value !== undefined);
-  return [{ field, message: single ? `${message}; it is ${shown(value)}` : message }];
+  const about = value === undefined ? "absence" : "value";
+  return [problem(about, path, single ? `${message}; it is ${shown(value)}` : message, { value })];
+}
+
+function unknownField(key: string, path: Path, schema: unknown): Problem {
+  const known = knownFields(schema, path);
+  const meant = nearest(key, known);
+  const hint = meant === undefined ? `known here: ${known.join(", ")}` : `did you mean ${meant}?`;
+  const next =
+    meant === undefined ? `Remove ${plainName(key)}.` : `Write ${meant} instead of ${plainName(key)}.`;
+  return problem("name", [...path, key], `is not a known field; ${hint}`, { next });
+}
+
+/** A value that is none of the words allowed there. */
+function wrongWord(path: Path, value: unknown, allowed: readonly string[]): Problem {
+  const words = oneOf(value, allowed);
+  if (value === undefined) return problem("absence", path, `is missing: it ${words}`);
+  const meant = typeof value === "string" ? nearest(value, allowed) : undefined;
+  const next = meant === undefined ? {} : { next: `Write ${meant} instead of ${value}.` };
+  return problem("value", path, `${words}; it is ${shown(value)}`, { value, ...next });
 }
 
 /** Zod's own words begin with a capital letter, ours do not. */
@@ -166,11 +196,6 @@ function oneOf(value: unknown, allowed: readonly string[]): string {
   const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
   return `must be one of ${allowed.join(", ")}${hint}`;
 }
-
-const wordProblem = (value: unknown, allowed: readonly string[]): string =>
-  value === undefined
-    ? `is missing: it ${oneOf(value, allowed)}`
-    : `${oneOf(value, allowed)}; it is ${shown(value)}`;
 
 /** What a value of the wrong type was most likely meant to be. */
 function exampleOf(expected: string, value: unknown): string {

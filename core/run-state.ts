@@ -1,9 +1,11 @@
 import * as z from "zod";
 import { ReviewAnswer } from "./answers.ts";
+import { Origin } from "./checkpoint-source.ts";
 import { FailureClass } from "./failure.ts";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
 import { Next } from "./next.ts";
 import { EpochPlan, EpochReport } from "./report.ts";
+import { StopIntent } from "./stop.ts";
 
 /** Who drives a run: one execution of the state machine. Its `id` tells the liveness port whom to ask. */
 export const Driver = z.strictObject({
@@ -92,15 +94,24 @@ export const RunState = z.strictObject({
   run: Name,
   /** The journal entry that holds this state. */
   sequence: Ordinal,
-  status: z.enum(["training", "waiting", "finished", "failed"]),
+  status: z.enum(["training", "waiting", "stopped", "finished", "failed"]),
   /** The job in force: its digest, and the journal entry that holds it. */
   job: z.strictObject({ digest: Digest, sequence: Ordinal }),
   startedAt: Moment,
+  /** What training begins from, where the job says so; of no interest once an epoch is committed. */
+  origin: Origin.optional(),
   /** Counts drivers. */
   generation: Ordinal,
   driver: Driver,
   /** The execution that a hand-over lets in while this driver still ends. */
   successor: z.string().max(80).optional(),
+  /**
+   * The intent in force that it stop: attempts that live are to end with what they have, and no other begins. Kept while
+   * the run is stopped; gone when somebody starts it again, and where it has finished or failed before it could stop.
+   */
+  stop: StopIntent.optional(),
+  /** The newest intents that were decided on: asked again after the run went on, they change nothing. */
+  pastStops: z.array(StopIntent.shape.id).max(5).optional(),
   /** Answers given to this driver: what the hand-over counts. */
   turns: z.int().min(0),
   /** The answer in force for the state machine. */

@@ -49,8 +49,11 @@ export const TrainerAnswer = z.discriminatedUnion("type", [
     attempt: Ordinal,
     epochs: Ordinal,
     seed: z.int(),
-    /** The restored checkpoint, to be read only; `null` where training begins. */
-    restored: z.strictObject({ folder: z.string(), epoch: Ordinal }).nullable(),
+    /**
+     * The restored checkpoint, to be read only; `null` where training begins with nothing. Epoch 0: what the job's
+     * `checkpoint.from` names, in which no epoch of this run is.
+     */
+    restored: z.strictObject({ folder: z.string(), epoch: z.int().min(0) }).nullable(),
   }),
   /** Answers `next`: train this epoch. */
   z.strictObject({ type: z.literal("epoch"), plan: EpochPlan }),

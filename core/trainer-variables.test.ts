@@ -79,6 +79,12 @@ describe("placeholders in the command's arguments", () => {
     ["{{batchSize}}", { batchSize: false, dataDir: false }, undefined],
     ["{batchSize} {dataDir} {epoch}", all, undefined],
     ["{loss}", all, undefined],
+    ["{batchSzie}", all, "{batchSzie}: did you mean {batchSize}? ({{batchSzie}} stands for {batchSzie})"],
+    ["{epoc}", all, "{epoc}: did you mean {epoch}? ({{epoc}} stands for {epoc})"],
+    ["{{epoc}}", all, undefined],
+    ["{sed}", all, undefined],
+    ["{each}", all, undefined],
+    ["{data}", all, undefined],
   ])("%s is found fault with, or not: %o %s", (argument, has, problem) => {
     expect(variableProblem(argument, has)).toBe(problem);
   });

@@ -1,3 +1,4 @@
+import { distance } from "./nearest.ts";
 import type { EpochPlan } from "./report.ts";
 
 /** What a training command is told, beside the plan: where things are. */
@@ -70,6 +71,12 @@ export function fillPlaceholders(argument: string, context: TrainerContext): str
   });
 }
 
+/** Few letters may differ, and none in a short name: braces are also other programs' affair, and stand for themselves. */
+function isMisspelt(name: string, known: string): boolean {
+  const letters = known.length < 5 ? 0 : known.length < 8 ? 1 : 2;
+  return distance(name.toLowerCase(), known.toLowerCase()) <= letters;
+}
+
 /** What is wrong with an argument's placeholders, given which optional values the job has. */
 export function variableProblem(
   argument: string,
@@ -78,9 +85,10 @@ export function variableProblem(
   for (const [, , name] of argument.matchAll(placeholder)) {
     if (name === undefined) continue;
     if (!isVariable(name)) {
-      const meant = trainerVariableNames.find((known) => known.toLowerCase() === name.toLowerCase());
-      if (meant !== undefined) return `{${name}}: did you mean {${meant}}?`;
-      continue;
+      const meant = trainerVariableNames.find((known) => isMisspelt(name, known));
+      if (meant === undefined) continue;
+      const itself = meant.toLowerCase() === name.toLowerCase() ? "" : ` ({{${name}}} stands for {${name}})`;
+      return `{${name}}: did you mean {${meant}}?${itself}`;
     }
     const need = dependsOn[name];
     if (need !== undefined && !has[need]) {

@@ -68,8 +68,19 @@ export async function gatherEvidence(
   };
 }
 
-/** On an attempt that is live no more: nothing of it matters. */
-export const settledEvidence = (attempt: number): Evidence => ({
+/** On attempt `number` of the run as `state` knows it; where it is live no more, nothing of it matters. */
+export async function evidenceOn(
+  ports: Pick<Ports, "store">,
+  state: RunState | undefined,
+  number: number,
+  ending: Ending,
+): Promise<Evidence> {
+  const live = state?.live.find((candidate) => candidate.number === number);
+  if (state === undefined || live === undefined) return settledEvidence(number);
+  return await gatherEvidence(ports, state, live, ending);
+}
+
+const settledEvidence = (attempt: number): Evidence => ({
   attempt,
   gone: true,
   found: [],

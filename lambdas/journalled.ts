@@ -42,7 +42,7 @@ export async function readHead(
  * all again where it is not. A reply is given only for what is durable and was decided from the newest entry.
  */
 export async function decideAndJournal<Event extends RunEvent, Reply>(
-  ports: Ports,
+  ports: Pick<Ports, "journal" | "now" | "limits" | "onEntry">,
   run: string,
   hint: number,
   observe: (head: JournalHead | undefined) => Promise<Event>,

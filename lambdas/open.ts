@@ -2,16 +2,15 @@ import { decideNext } from "../core/decide.ts";
 import { refuse } from "../core/decisions/open.ts";
 import { PawlError } from "../core/errors.ts";
 import type { Evidence, OpenEvent } from "../core/events.ts";
+import { automaticRun } from "../core/names.ts";
 import type { Next } from "../core/next.ts";
 import { parseJob } from "../core/parse-job.ts";
 import { ExecutionInput, OpenRequest } from "../core/requests.ts";
 import { deployed } from "./deployed.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { decideAndJournal, type JournalHead } from "./journalled.ts";
+import { isOriginError, originFor } from "./origin.ts";
 import type { Ports } from "./ports.ts";
-
-/** How runs are named when nobody names them: the first free number. */
-export const automaticRun = (job: string, number: number): string => `${job}-${number}`;
 
 /** Opens a run for a driver: begins it, takes it over, or looks at it again after a wait. */
 export const openRun =
@@ -30,20 +29,26 @@ export const openRun =
           ? { alive: false, who: "" }
           : await ports.liveness.check(run, state.driver);
       const letIn = same || !holder.alive || state?.successor === driver.execution;
+      const origin = letIn ? await originFor(ports.store, head, request) : undefined;
       return {
         type: "open",
         run,
         driver,
         ...(job === undefined ? {} : { job }),
         ...(source === undefined ? {} : { source }),
+        ...(origin === undefined ? {} : { origin }),
         acceptChanges,
         holder,
         evidence: state === undefined || !letIn ? [] : await evidenceOnLive(ports, state, same),
         random: ports.random(),
       };
     };
-    const { reply } = await decideAndJournal(ports, run, 0, observe, decideNext);
-    return reply;
+    try {
+      return (await decideAndJournal(ports, run, 0, observe, decideNext)).reply;
+    } catch (error) {
+      if (!isOriginError(error)) throw error;
+      return refuse({ run, sequence: 0, generation: 0 }, "Pawl.CheckpointNotFound", error.message);
+    }
   };
 
 /** What each live attempt left; a new driver ends those that still run, since nobody watches them. */

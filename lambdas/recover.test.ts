@@ -1,4 +1,7 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { saveCheckpoint } from "../store/checkpoints.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
 import { FakeWorld, run } from "./testing/fake-world.ts";
 
@@ -180,5 +183,28 @@ describe("Recover", () => {
     expect((await world.kinds()).filter((kind) => kind === "recovered" || kind === "waiting")).toHaveLength(
       1,
     );
+  });
+});
+
+describe("a checkpoint that is there before the run began", () => {
+  it("is not adopted, though its name is that of a live attempt's: a copy has brought it", async () => {
+    await world.train(1);
+    const folder = join(await freshFolder(), "files");
+    await mkdir(folder);
+    await writeFile(join(folder, "model.txt"), "of another run of this name");
+    await saveCheckpoint(world.store, {
+      run,
+      attempt: 1,
+      epoch: 2,
+      folder,
+      jobDigest: "d".repeat(64),
+      at: "2026-11-20T10:00:00.000Z",
+      reports: [{ epoch: 2, metrics: {}, seconds: 1 }],
+    });
+    await world.leaveOutcome({});
+    await world.recover({ Error: "States.TaskFailed" });
+    const state = await world.state();
+    expect(state?.progress.epoch).toBe(1);
+    expect(state?.kept.map(({ name }) => name)).toEqual(["1-1"]);
   });
 });

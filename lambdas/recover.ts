@@ -4,7 +4,7 @@ import type { FailedEvent } from "../core/events.ts";
 import type { Next } from "../core/next.ts";
 import { RecoverRequest } from "../core/requests.ts";
 import { deployed } from "./deployed.ts";
-import { gatherEvidence, settledEvidence } from "./evidence.ts";
+import { evidenceOn } from "./evidence.ts";
 import { decideAndJournal } from "./journalled.ts";
 import type { Ports } from "./ports.ts";
 
@@ -31,15 +31,8 @@ export const recoverRun =
       run,
       sequence,
       async (head): Promise<FailedEvent> => {
-        const live = head?.state.live.find((candidate) => candidate.number === attempt);
-        const evidence =
-          head === undefined || live === undefined
-            ? settledEvidence(attempt)
-            : await gatherEvidence(ports, head.state, live, {
-                gone: true,
-                caught,
-                batchJobId: failedJobId(caught.error, caught.cause),
-              });
+        const batchJobId = failedJobId(caught.error, caught.cause);
+        const evidence = await evidenceOn(ports, head?.state, attempt, { gone: true, caught, batchJobId });
         return { type: "failed", run, generation, attempt, evidence, random: ports.random() };
       },
       decideNext,

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { TrainingJobInput } from "../core/job.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
 import { FakeWorld, job, run } from "./testing/fake-world.ts";
 
@@ -102,6 +103,17 @@ describe("Review, asked by an attempt", () => {
     expect((await world.state())?.progress.epoch).toBe(0);
     await world.save(1);
     expect((await world.commit(1)).answer.action).toBe("committed");
+  });
+
+  it("refuses a checkpoint without a manifest also where the trainer need not keep anything", async () => {
+    const none: TrainingJobInput = { ...job, checkpoint: "none" };
+    await world.open("n", { job: none, run: "none-1" });
+    const own = { run: "none-1" };
+    await world.claim(own);
+    await world.report(1, own);
+    const { answer } = await world.commit(1, { ...own, checkpoint: "1-1" });
+    expect(answer).toMatchObject({ action: "leave", reason: expect.stringContaining("1-1 is not complete") });
+    expect((await world.commit(1, { ...own, checkpoint: null })).answer.action).toBe("committed");
   });
 
   it("refuses an event that is none", async () => {

@@ -7,7 +7,7 @@ import type { Next } from "../core/next.ts";
 import { AttemptRequest, TrainedRequest } from "../core/requests.ts";
 import { readManifest } from "../store/checkpoints.ts";
 import { deployed } from "./deployed.ts";
-import { gatherEvidence, settledEvidence } from "./evidence.ts";
+import { evidenceOn } from "./evidence.ts";
 import { decideAndJournal } from "./journalled.ts";
 import type { Ports } from "./ports.ts";
 
@@ -33,7 +33,9 @@ async function withManifest(ports: Ports, event: SentEvent): Promise<ReviewEvent
   if (event.type !== "commit") return event;
   if (event.checkpoint === null) return { ...event, checkpoint: null };
   const manifest = await readManifest(ports.store, event.run, event.checkpoint);
-  return { ...event, checkpoint: manifest === undefined ? null : summarize(manifest) };
+  return manifest === undefined
+    ? { ...event, checkpoint: null, incomplete: event.checkpoint }
+    : { ...event, checkpoint: summarize(manifest) };
 }
 
 /** Answers the state machine when Train succeeded: the next segment, a fresh execution, or the end. */
@@ -47,15 +49,8 @@ const reviewTrained =
       run,
       sequence,
       async (head): Promise<TrainedEvent> => {
-        const live = head?.state.live.find((candidate) => candidate.number === attempt);
-        const evidence =
-          head === undefined || live === undefined
-            ? settledEvidence(attempt)
-            : await gatherEvidence(ports, head.state, live, {
-                gone: true,
-                succeeded: true,
-                batchJobId: result.jobId,
-              });
+        const ending = { gone: true, succeeded: true, batchJobId: result.jobId };
+        const evidence = await evidenceOn(ports, head?.state, attempt, ending);
         return { type: "trained", run, generation, attempt, evidence, random: ports.random() };
       },
       decideNext,

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { PawlError } from "../core/errors.ts";
 import { checkpointName, manifestKey } from "../core/keys.ts";
 import { Manifest } from "../core/manifest.ts";
@@ -35,16 +36,37 @@ function parse(bytes: Uint8Array, name: string): Manifest {
   }
 }
 
+/** A manifest as it was found, and the SHA-256 of its bytes, which stands for the whole checkpoint. */
+export interface FoundManifest {
+  readonly manifest: Manifest;
+  readonly digest: string;
+}
+
+/** The manifest that `bytes` are, wherever they were found; `place` names that. Errors: CHECKPOINT_DAMAGED. */
+export function parseManifest(bytes: Uint8Array, place: string): FoundManifest {
+  const manifest = parse(bytes, place);
+  const problem = contradiction(manifest, manifest.run, manifest.name);
+  if (problem !== undefined) throw damaged(place, "manifest.json", problem);
+  return { manifest, digest: hash("sha256", bytes, "hex") };
+}
+
 /** The manifest of a complete checkpoint; `undefined` where there is none. Errors: CHECKPOINT_DAMAGED. */
-export async function readManifest(
+export const readManifest = async (
   store: ObjectStore,
   run: string,
   name: string,
-): Promise<Manifest | undefined> {
+): Promise<Manifest | undefined> => (await findManifest(store, run, name))?.manifest;
+
+/** The same, with its digest. */
+export async function findManifest(
+  store: ObjectStore,
+  run: string,
+  name: string,
+): Promise<FoundManifest | undefined> {
   const object = await store.read(manifestKey(run, name));
   if (object === undefined) return undefined;
   const manifest = parse(object.bytes, name);
   const problem = contradiction(manifest, run, name);
   if (problem !== undefined) throw damaged(name, "manifest.json", problem);
-  return manifest;
+  return { manifest, digest: hash("sha256", object.bytes, "hex") };
 }

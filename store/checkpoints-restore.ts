@@ -1,12 +1,8 @@
-import { createHash } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { PawlError } from "../core/errors.ts";
 import type { Manifest, ManifestFile } from "../core/manifest.ts";
+import { type Fill, fillFolder } from "./checkpoints-fill.ts";
 import { damaged, readManifest } from "./checkpoints-manifest.ts";
-import { inParallel, type ParallelOptions, untilAborted } from "./checkpoints-parallel.ts";
-import { folderError } from "./folder-errors.ts";
-import { nodeFileSystem as fs } from "./folder-file-system.ts";
+import type { ParallelOptions } from "./checkpoints-parallel.ts";
 import type { ObjectStore, StreamedObject } from "./object-store.ts";
 
 /**
@@ -23,36 +19,29 @@ export async function restoreCheckpoint(
 ): Promise<Manifest> {
   const manifest = await readManifest(store, run, name);
   if (manifest === undefined) throw damaged(name, "manifest.json", "is missing");
-  try {
-    await emptyFolder(toFolder);
-  } catch (error) {
-    throw folderError(error, "restore into", toFolder, { folder: toFolder });
-  }
-  try {
-    const folders = new Set(manifest.files.map((file) => dirname(join(toFolder, file.path))));
-    for (const folder of folders) await mkdir(folder, { recursive: true });
-    await inParallel(manifest.files, options, (file, signal) => restore(store, name, file, toFolder, signal));
-  } catch (error) {
-    const tops = new Set(manifest.files.map((file) => file.path.split("/")[0] ?? file.path));
-    for (const top of tops) await rm(join(toFolder, top), { recursive: true, force: true });
-    throw folderError(error, "restore into", toFolder, { folder: toFolder });
-  }
+  await restoreFiles(store, manifest, toFolder, options);
   return manifest;
 }
 
-/** With nothing in it, nothing in it can lead out of it. */
-async function emptyFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length === 0) return;
-  throw new PawlError(
-    "DESTINATION_EXISTS",
-    `${folder} is not empty, and a checkpoint is restored into nothing else`,
-    {
-      next: "Name a new or an empty folder.",
-      details: { folder },
-    },
+/** The same, by a manifest that was read already. */
+export const restoreFiles = (
+  store: ObjectStore,
+  { name, files }: Manifest,
+  toFolder: string,
+  options: ParallelOptions,
+): Promise<void> =>
+  fillFolder(
+    toFolder,
+    files.map((file) => fromStore(store, name, file)),
+    options,
   );
-}
+
+/** A file of checkpoint `name`, to be read by its key. */
+const fromStore = (store: ObjectStore, name: string, file: ManifestFile): Fill => ({
+  ...file,
+  open: () => find(store, name, file),
+  wrong: (path, is) => damaged(name, path, is),
+});
 
 async function find(store: ObjectStore, name: string, { path, key }: ManifestFile): Promise<StreamedObject> {
   let object: StreamedObject | undefined;
@@ -65,32 +54,4 @@ async function find(store: ObjectStore, name: string, { path, key }: ManifestFil
   }
   if (object === undefined) throw damaged(name, path, `is missing (${key})`);
   return object;
-}
-
-async function restore(
-  store: ObjectStore,
-  name: string,
-  file: ManifestFile,
-  folder: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const object = await find(store, name, file);
-  const wrongSize = (bytes: number) => damaged(name, file.path, `has ${bytes} bytes, not ${file.sizeBytes}`);
-  if (object.sizeBytes !== file.sizeBytes) throw wrongSize(object.sizeBytes);
-  const digest = createHash("sha256");
-  let bytes = 0;
-  const target = await fs.create(join(folder, file.path));
-  try {
-    for await (const chunk of untilAborted(object.body, signal)) {
-      const writing = fs.write(target, chunk);
-      digest.update(chunk);
-      await writing;
-      bytes += chunk.byteLength;
-    }
-  } finally {
-    await fs.close(target);
-  }
-  if (bytes !== file.sizeBytes) throw wrongSize(bytes);
-  if (digest.digest("hex") !== file.sha256)
-    throw damaged(name, file.path, "has another digest than was saved");
 }

@@ -12,7 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { createServer } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkpointPrefix, manifestKey } from "../core/keys.ts";
 import { Manifest, referredCheckpoints } from "../core/manifest.ts";
@@ -26,6 +26,7 @@ import {
 } from "./checkpoints.ts";
 import { openFolderStore } from "./folder.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { type Files, filesIn, writeFiles } from "./testing/files.ts";
 import { MemoryWatch, mebibyte, pieces } from "./testing/memory.ts";
 import { storeVariant } from "./testing/store-variant.ts";
 import { temporaryFolders } from "./testing/temporary-folder.ts";
@@ -39,26 +40,7 @@ beforeEach(async () => {
   store = await openFolderStore(root);
 });
 
-type Files = Readonly<Record<string, string>>;
-
-async function folderWith(files: Files): Promise<string> {
-  const folder = await freshFolder();
-  for (const [path, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), content);
-  }
-  return folder;
-}
-
-async function filesIn(folder: string): Promise<Files> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files: Record<string, string> = {};
-  for (const entry of entries) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile()) files[path.slice(folder.length + 1)] = await readFile(path, "utf8");
-  }
-  return files;
-}
+const folderWith = async (files: Files): Promise<string> => await writeFiles(await freshFolder(), files);
 
 const input = (folder: string, epoch: number, more: Partial<SaveInput> = {}): SaveInput => ({
   run: "digits-1",

@@ -87,6 +87,27 @@ describe("whatever is lost, repeated, late, killed or believed dead", () => {
     fc.assert(fc.property(cases, check), { numRuns: 250 });
   });
 
+  it("a stop brings the run to rest, nothing of it is lost, and it goes on to its end when it is started again", () => {
+    const check = playing((world, { seed }) => {
+      const { journal } = world;
+      if (journal.head === undefined) return;
+      // What is late can be somebody who starts it again; whoever stops it then has the last word.
+      for (let round = 0; round < 2; round += 1) {
+        world.stopByHand();
+        world.settleDown(seed);
+      }
+      expect(["stopped", "over"]).toContain(world.people.at(-1)?.answer?.action);
+      expect(["stopped", "finished", "failed"]).toContain(journal.head.state.status);
+      const atRest = journal.head.state;
+      world.finishFairly(seed);
+      expectOneHistory(journal.entries);
+      expectReplayable(journal.entries, journal.limits);
+      const { head } = journal;
+      expect(head.state.progress.epoch).toBeGreaterThanOrEqual(atRest.progress.epoch);
+    });
+    fc.assert(fc.property(cases, check), { numRuns: 250 });
+  });
+
   it("and all of that happens in such cases", () => {
     const told: string[] = [];
     const tell = playing(({ journal }) => {
@@ -106,6 +127,11 @@ describe("whatever is lost, repeated, late, killed or believed dead", () => {
       "resumed after it was finished",
       "epochs 1 to 2 are committed",
       "without progress",
+      "stopped by",
+      "; nobody trains it",
+      "with no attempt under way",
+      "it had not begun; stopped by",
+      "resumed after it was stopped by",
     ])
       expect(told).toContainEqual(expect.stringContaining(words));
   });

@@ -1,8 +1,11 @@
-import type { Circumstances, Decision } from "../decision.ts";
+import { originWords } from "../checkpoint-source.ts";
+import type { Changed, Circumstances, Decision } from "../decision.ts";
 import type { TrainingJob } from "../job.ts";
 import type { DecisionKind } from "../journal-entry.ts";
 import type { Next } from "../next.ts";
 import type { LiveAttempt, RunState } from "../run-state.ts";
+import { type StopIntent, stopWords } from "../stop.ts";
+import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
 import { finishedBecause } from "./progress.ts";
 
@@ -24,7 +27,7 @@ function answerMachine(
   body: AnyNextBody,
   step: Step,
   changes: Partial<RunState> = {},
-): Decision<Next> {
+): Changed<Next> {
   const sequence = state.sequence + 1;
   const next: Next = { ...body, run: state.run, sequence, generation: state.generation };
   return {
@@ -46,6 +49,9 @@ function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): 
   const epoch = state.progress.epoch + 1;
   const { plan, reason } = planEpoch(job, epoch);
   const restore = job.checkpoint.policy === "none" ? undefined : state.kept.at(-1)?.name;
+  const { origin } = originOf(state);
+  const beginning =
+    restore !== undefined ? `checkpoint ${restore}` : origin === undefined ? undefined : originWords(origin);
   const attempt: LiveAttempt = {
     number,
     worker: { index: 0, count: 1 },
@@ -71,7 +77,7 @@ function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): 
     {
       kind: step.kind,
       reason: `${step.reason}; attempt ${number} trains from epoch ${epoch} on${
-        restore === undefined ? "" : `, from checkpoint ${restore}`
+        beginning === undefined ? "" : `, from ${beginning}`
       }, ${reason}`,
     },
     { status: "training", live: [attempt], nextAttempt: number + 1, recoveries: state.failures.total },
@@ -82,10 +88,13 @@ function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): 
 const executionName = (state: RunState): string =>
   `${state.run}-${Date.parse(state.startedAt).toString(36)}-${state.generation + 1}`;
 
+/** What has come to its own end is not stopped. */
+const withoutStop = ({ stop: _stop, ...state }: RunState): RunState => state;
+
 /** Ends the run for a reason that is nobody's fault. */
 const finish = (state: RunState, reason: string, step: Step): Decision<Next> =>
   answerMachine(
-    state,
+    withoutStop(state),
     { action: "done", reason },
     { kind: "finished", reason: `${step.reason}; finished: ${reason}` },
     { status: "finished", live: [], ending: reason },
@@ -94,10 +103,19 @@ const finish = (state: RunState, reason: string, step: Step): Decision<Next> =>
 /** Ends the run as failed; it can be opened again. */
 export const giveUp = (state: RunState, error: string, cause: string): Decision<Next> =>
   answerMachine(
-    state,
+    withoutStop(state),
     { action: "failed", error, cause },
     { kind: "gave-up", reason: cause },
     { status: "failed", live: [], ending: cause },
+  );
+
+/** Ends the run as somebody asked; it can be opened again. */
+export const halt = (state: RunState, stop: StopIntent, reason: string): Changed<Next> =>
+  answerMachine(
+    state,
+    { action: "done", reason: stopWords(stop) },
+    { kind: "stopped", reason },
+    { status: "stopped", ending: stopWords(stop) },
   );
 
 /** Has the state machine wait and then look again. */
@@ -109,10 +127,11 @@ export const wait = (state: RunState, seconds: number, reason: string): Decision
     { status: "waiting" },
   );
 
-/** What follows when no attempt is live: the end, a fresh execution, or another attempt. */
+/** What follows when no attempt is live: the end, a stop, a fresh execution, or another attempt. */
 export function nextStep(state: RunState, circumstances: Circumstances, step: Step): Decision<Next> {
   const finished = finishedBecause(circumstances.job, state.progress);
   if (finished !== undefined) return finish(state, finished, step);
+  if (state.stop !== undefined) return halt(state, state.stop, `${step.reason}; ${stopWords(state.stop)}`);
   if (state.turns >= circumstances.limits.turnsPerExecution) {
     const name = executionName(state);
     return answerMachine(

@@ -3,8 +3,10 @@ import type { OpenEvent } from "../events.ts";
 import type { JobChange } from "../job-digest.ts";
 import type { Next } from "../next.ts";
 import type { Progress, RunState } from "../run-state.ts";
+import { stopWords } from "../stop.ts";
 import { retain } from "./commit.ts";
 import { nextStep, wait } from "./next-step.ts";
+import { withOrigin } from "./origin.ts";
 import { finishedBecause, noProgress } from "./progress.ts";
 import { isTrained, lookAgainSeconds, recoverAttempt, segmentTrained } from "./recover.ts";
 import { settle } from "./settle.ts";
@@ -14,7 +16,7 @@ type Refusal = "Pawl.RunNotFound" | "Pawl.RunHeld" | "Pawl.JobChanged";
 /** An answer that ends the execution and changes nothing in the run. */
 export const refuse = (
   at: { run: string; sequence: number; generation: number },
-  error: Refusal | "Pawl.JobInvalid",
+  error: Refusal | "Pawl.JobInvalid" | "Pawl.CheckpointNotFound",
   cause: string,
 ): Next => ({
   action: "failed",
@@ -35,6 +37,7 @@ function begin(event: OpenEvent, circumstances: Circumstances): Decision<Next> {
     status: "training",
     job: { digest: jobDigest, sequence: 1 },
     startedAt: at,
+    ...(event.origin === undefined ? {} : { origin: event.origin }),
     generation: 1,
     driver: event.driver,
     turns: 0,
@@ -81,6 +84,12 @@ const describe = (changes: readonly JobChange[]): string =>
     .map(({ field, before, after }) => `${field}: ${before ?? "absent"} → ${after ?? "absent"}`)
     .join(", ");
 
+/** How a run was at rest before somebody starts it again; a stop that its driver did not live to see counts too. */
+const overAs = ({ status, stop }: RunState): string | undefined => {
+  if (status === "finished" || status === "failed") return status;
+  return stop === undefined ? undefined : stopWords(stop);
+};
+
 export interface OpenCircumstances extends Circumstances {
   /** The job in force before this event, where there is a run; the same as `job` where the event brings none. */
   readonly previousJob: Circumstances["job"] | undefined;
@@ -107,9 +116,12 @@ export function open(
     const cause = `the job differs from the one that run ${state.run} was begun with: ${describe(changes)}`;
     return unchanged(refuse(state, "Pawl.JobChanged", cause));
   }
+  const handedOver = event.driver.execution === state.successor;
+  // A hand-over, which nobody asked for, does not undo what somebody did ask for.
+  if (handedOver && state.status === "stopped") return unchanged(state.next);
   const rejobbed =
     event.job !== undefined && previousJob !== undefined && !same
-      ? underJob(state, previousJob, circumstances)
+      ? underJob(withOrigin(state, event), previousJob, circumstances)
       : state;
   if (state.status === "finished" && finishedBecause(job, rejobbed.progress) !== undefined) {
     const { run, sequence, generation, ending } = state;
@@ -118,8 +130,7 @@ export function open(
 
   const accepted = changes.length > 0 ? `; accepted ${describe(changes)}` : "";
   // Whoever starts it again gives it a fresh budget; a hand-over, which nobody asked for, does not.
-  const handedOver = event.driver.execution === state.successor;
-  const { successor: _successor, ending: _ending, ...rest } = rejobbed;
+  const { successor: _successor, ending: _ending, stop: _stop, ...rest } = rejobbed;
   let current: RunState = same
     ? rejobbed
     : {
@@ -139,9 +150,9 @@ export function open(
     const evidence = evidenceOn(attempt.number);
     if (evidence === undefined) continue;
     if (isTrained(current, attempt, circumstances)) {
-      const over = current.live.filter((live) => live.number !== attempt.number);
+      const others = current.live.filter((live) => live.number !== attempt.number);
       reasons.push(segmentTrained(current, attempt));
-      current = { ...current, live: over };
+      current = { ...current, live: others };
       continue;
     }
     if (same) return recoverAttempt(current, attempt, evidence, event.random, circumstances);
@@ -149,10 +160,11 @@ export function open(
     current = settled.state;
     reasons.push(settled.reason);
   }
+  const over = overAs(state);
   const arrived = same
     ? { kind: "attempt-planned" as const, reason: "the wait is over" }
-    : state.status === "finished" || state.status === "failed"
-      ? { kind: "resumed" as const, reason: `resumed after it was ${state.status}` }
+    : over !== undefined
+      ? { kind: "resumed" as const, reason: `resumed after it was ${over}` }
       : {
           kind: "took-over" as const,
           reason: handedOver ? "handed over" : `taken over from ${state.driver.execution}`,

@@ -30,24 +30,34 @@ export function recoverAttempt(
   circumstances: Circumstances,
 ): Decision<Next> {
   const { job } = circumstances;
-  const settled = settle(state, attempt, evidence, circumstances);
+  const unbegun = state.stop !== undefined && attempt.batchJobId === undefined;
+  const told: Evidence = unbegun
+    ? { ...evidence, class: "interrupted", message: "it had not begun" }
+    : evidence;
+  const settled = settle(state, attempt, told, circumstances);
   const after = settled.state;
   const rule = failureRule(settled.class);
   if (finishedBecause(job, after.progress) !== undefined) {
     return nextStep(after, circumstances, { kind: "recovered", reason: settled.reason });
   }
   const explain = (why: string) => `${settled.reason}; ${why}. ${rule.next}`;
-  if (rule.after === "give-up")
-    return giveUp(after, `Pawl.${settled.class}`, explain("trying again would not help"));
   if (settled.class === "checkpoint-corrupt" && after.kept.length === 0) {
     return giveUp(after, `Pawl.${settled.class}`, explain("no undamaged checkpoint is left"));
   }
+  // An attempt that is ended can end badly: whoever starts the run again sees whether it would have failed.
+  if (after.stop !== undefined) {
+    return nextStep(after, circumstances, { kind: "recovered", reason: settled.reason });
+  }
+  if (rule.after === "give-up")
+    return giveUp(after, `Pawl.${settled.class}`, explain("trying again would not help"));
   const failures = after.failures.withoutProgress;
   if (rule.counts && failures >= job.retry.failuresWithoutProgress) {
     return giveUp(
       after,
       `Pawl.${settled.class}`,
-      explain(`failed ${failures} times without a committed epoch between (retry.failuresWithoutProgress)`),
+      explain(
+        `failed ${failures === 1 ? "once" : `${failures} times`} without a committed epoch between (retry.failuresWithoutProgress)`,
+      ),
     );
   }
   const seconds = rule.after === "backoff" ? backoffSeconds(job.retry, Math.max(1, failures), random) : 0;
@@ -84,9 +94,15 @@ function afterFailure(
   );
 }
 
-/** Whether all that the attempt was to train is committed. */
-export const isTrained = ({ progress }: RunState, attempt: LiveAttempt, { job }: Circumstances): boolean =>
-  progress.epoch >= attempt.lastEpoch || finishedBecause(job, progress) !== undefined;
+/** Whether all that the attempt was to train is committed: its segment, or less where it was told to finish early. */
+export const isTrained = (
+  { progress }: RunState,
+  { lastEpoch, answers, pending }: LiveAttempt,
+  { job }: Circumstances,
+): boolean =>
+  progress.epoch >= lastEpoch ||
+  finishedBecause(job, progress) !== undefined ||
+  (answers.report?.action === "finish" && pending.length === 0);
 
 export const segmentTrained = ({ progress }: RunState, { number }: LiveAttempt): string =>
   `attempt ${number} trained its segment, up to epoch ${progress.epoch}`;

@@ -3,7 +3,9 @@ import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { CommitEvent, EndedEvent, ReportEvent, StartedEvent } from "../events.ts";
 import type { DecisionKind } from "../journal-entry.ts";
 import { type LiveAttempt, maxPending, type RunState } from "../run-state.ts";
+import { stopWords } from "../stop.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
+import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
 import { advance, finishedBecause } from "./progress.ts";
 
@@ -43,6 +45,7 @@ function started(
   { at }: Circumstances,
 ): Decision<ReviewAnswer> {
   if (attempt.answers.started !== undefined) return unchanged(attempt.answers.started);
+  if (state.stop !== undefined) return leave(state, `run ${state.run} is ${stopWords(state.stop)}`);
   const assignment: Assignment = {
     run: state.run,
     attempt: attempt.number,
@@ -50,6 +53,7 @@ function started(
     worker: attempt.worker,
     shard: attempt.shard,
     ...(attempt.restore === undefined ? {} : { restore: attempt.restore }),
+    ...originOf(state),
     plan: attempt.firstPlan,
     jobDigest: state.job.digest,
   };
@@ -89,7 +93,8 @@ function report(
   const finished = finishedBecause(job, progress);
   const segmentEnd =
     epoch >= attempt.lastEpoch ? `the segment ends with epoch ${attempt.lastEpoch}` : undefined;
-  const why = finished ?? segmentEnd;
+  const stopped = state.stop === undefined ? undefined : stopWords(state.stop);
+  const why = finished ?? segmentEnd ?? stopped;
   const planned = planEpoch(job, epoch + 1);
   const answer: ReviewAnswer =
     why === undefined
@@ -119,6 +124,9 @@ function commit(
   if (epoch <= state.progress.epoch) {
     if (attempt.answers.commit?.epoch === epoch) return unchanged(attempt.answers.commit.answer);
     return unchanged({ action: "committed", sequence: state.sequence, remove: state.dropped });
+  }
+  if (event.incomplete !== undefined) {
+    return leave(state, `checkpoint ${event.incomplete} is not complete: it has no manifest`);
   }
   if (checkpoint === null && job.checkpoint.policy !== "none") {
     return leave(state, `epoch ${epoch} came without a checkpoint`);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RunEvent } from "../events.ts";
 import type { Next } from "../next.ts";
-import type { RunState } from "../run-state.ts";
 import {
   aCheckpoint,
   aJob,
@@ -17,60 +16,9 @@ import {
   started,
   trained,
 } from "../testing/events.ts";
-import { ModelJournal, type Reply } from "../testing/model-journal.ts";
+import type { Reply } from "../testing/model-journal.ts";
 import { expectOneHistory, expectReplayable } from "../testing/replay.ts";
-
-/** A run that a test tells by its events; what is given to `say` is expected to be journalled. */
-class Story {
-  readonly journal: ModelJournal;
-
-  constructor(turnsPerExecution = 1000) {
-    this.journal = new ModelJournal({ turnsPerExecution });
-  }
-
-  get state(): RunState {
-    if (this.journal.head === undefined) throw new Error("the run has not begun");
-    return this.journal.head.state;
-  }
-
-  get epochs(): number[] {
-    return this.state.recent.map(({ report }) => report.epoch);
-  }
-
-  /** The event changes the run. */
-  say(event: RunEvent): Reply {
-    const { decision } = this.journal.submit(event);
-    expect(decision.changed, `${event.type} was to change the run: ${JSON.stringify(decision.reply)}`).toBe(
-      true,
-    );
-    return decision.reply;
-  }
-
-  /** The event changes nothing. */
-  ask(event: RunEvent): Reply {
-    const { decision } = this.journal.submit(event);
-    expect(decision.changed, `${event.type} was to change nothing`).toBe(false);
-    return decision.reply;
-  }
-
-  /** The attempt trains and commits these epochs, one checkpoint each. */
-  train(attempt: number, epochs: readonly number[], refersTo: readonly string[] = []): void {
-    for (const epoch of epochs) {
-      this.say(reported(attempt, aReport(epoch)));
-      this.say(commits(aCheckpoint(attempt, [aReport(epoch)], refersTo)));
-    }
-  }
-}
-
-const begun = (more: Parameters<typeof aJob>[0] = {}, turns?: number): Story => {
-  const story = new Story(turns);
-  story.say(opens("first", { job: aJob(more) }));
-  story.say(started(1));
-  return story;
-};
-
-const attemptOf = (reply: Reply): number | undefined =>
-  reply.action === "train" && "train" in reply ? reply.train.attempt : undefined;
+import { attemptOf, begun, Story } from "../testing/story.ts";
 
 const takesOver = (failure: Parameters<typeof evidenceOn>[1] = "interrupted") =>
   opens("second", { evidence: [evidenceOn(1, failure)] });

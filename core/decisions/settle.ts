@@ -9,6 +9,13 @@ import { noProgress } from "./progress.ts";
 const secondsBetween = (from: string | undefined, to: string): number =>
   from === undefined ? 0 : Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
 
+/** By how much the clocks of two machines may differ. */
+const clocksDifferMilliseconds = 3_600_000;
+
+/** Whether a checkpoint was saved before the run began: a copy can have brought one of another run of its name. */
+const isOlder = (at: string, { startedAt }: RunState): boolean =>
+  Date.parse(at) + clocksDifferMilliseconds < Date.parse(startedAt);
+
 /** `state` with every checkpoint committed that the attempt had completed, and their names. */
 function adopt(
   state: RunState,
@@ -20,6 +27,7 @@ function adopt(
   let next = state;
   for (const found of evidence.found) {
     const live = next.live.find((candidate) => candidate.number === attempt.number);
+    if (isOlder(found.at, state)) continue;
     const reports = reportsToCommit(found.reports, next.progress.epoch, found.epoch);
     if (live === undefined || reports === undefined || found.attempt !== attempt.number) continue;
     next = commitEpochs(next, job, live, reports, found);

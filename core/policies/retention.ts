@@ -1,10 +1,12 @@
 import * as z from "zod";
+import { CheckpointFrom } from "../checkpoint-source.ts";
 import { MetricGoal } from "../metric-goal.ts";
 
 const Kept = z.strictObject({
   policy: z.literal("keep").default("keep"),
   keep: z.int().min(1).max(100).default(3).describe("How many of the newest checkpoints are kept."),
   best: MetricGoal.optional().describe("Keep the best by this metric as well."),
+  from: CheckpointFrom.optional(),
 });
 
 /** `none`: the trainer keeps nothing. Else the last `keep`, the best by a metric, and all that these refer to. */

@@ -31,6 +31,7 @@ export class Audit {
   decided(question: object, decided: Decided): void {
     const { event } = decided;
     if (event.type === "open") this.#opened(decided);
+    else if (event.type === "stop") this.#stop(decided);
     else if (event.type === "trained" || event.type === "failed") this.#ofMachine(decided);
     else this.#ofAttempt(decided);
     const first = this.#first.get(question);
@@ -50,8 +51,24 @@ export class Audit {
       const { driver, next } = before?.state ?? {};
       if (driver?.id !== event.driver.id || next?.action === "wait" || first.reply.action === "wait") return;
     }
+    // Asked again, a stop can become final, and nothing else.
+    if (event.type === "stop" && decision.changed) {
+      expect(before?.state.stop).toBeDefined();
+      expect(decision.kind).toBe("stopped");
+      return;
+    }
     expect(decision.changed, `a repeated ${event.type} changed something`).toBe(false);
     if (before === undefined) return;
+    if (event.type === "stop") {
+      const { status, stop, pastStops } = before.state;
+      if (
+        stop === undefined &&
+        pastStops?.includes(event.id) &&
+        (status === "training" || status === "waiting")
+      )
+        expect(decision.reply.action).toBe("went-on");
+      return;
+    }
     if (event.type === "open" || event.type === "trained" || event.type === "failed") {
       const { next } = before.state;
       if (next.sequence === first.reply.sequence) expect(decision.reply).toEqual(first.reply);
@@ -66,6 +83,29 @@ export class Audit {
     } else {
       expect(decision.reply).toEqual(first.reply);
     }
+  }
+
+  /** A stop is nobody's but the run's: what is trained, kept and lived is as it was. */
+  #stop({ event, before, decision }: Decided): void {
+    if (event.type !== "stop" || before === undefined) return;
+    const { state } = before;
+    const over = state.status === "finished" || state.status === "failed";
+    if (over) expect(decision).toMatchObject({ changed: false, reply: { action: "over" } });
+    if (state.status === "stopped")
+      expect(decision).toMatchObject({ changed: false, reply: { action: "stopped", stop: state.stop } });
+    if (over || state.status === "stopped" || !decision.changed) return;
+    const settled = state.live.length === 0 || !event.holder.alive;
+    expect(decision).toMatchObject({
+      kind: settled ? "stopped" : "stop-asked",
+      reply: { action: settled ? "stopped" : "stopping" },
+    });
+    const { sequence, stop, pastStops, ...asked } = decision.state;
+    const { sequence: _sequence, stop: earlier, pastStops: _past, ...was } = state;
+    expect(sequence).toBe(state.sequence + 1);
+    expect(pastStops?.at(-1)).toBe(event.id);
+    if (earlier !== undefined) expect(stop).toEqual(earlier);
+    const { next, ending, status } = asked;
+    expect(asked).toEqual(settled ? { ...was, next, ending, status } : was);
   }
 
   #opened({ event, before, decision }: Decided): void {
@@ -114,7 +154,7 @@ export class Audit {
     expect(state.lostSeconds).toBeGreaterThanOrEqual(before?.lostSeconds ?? 0);
     expect(state.recoveries).toBeLessThanOrEqual(state.failures.total);
     expect(state.next.sequence).toBeLessThanOrEqual(state.sequence);
-    expect(state.status === "finished").toBe(state.next.action === "done");
+    expect(state.status === "finished" || state.status === "stopped").toBe(state.next.action === "done");
     if (state.live.length === 0 && state.progress.epoch >= this.#jobAt(entry).epochs)
       expect(state.status).toBe("finished");
     expect(state.status === "failed").toBe(state.next.action === "failed");
@@ -127,6 +167,7 @@ export class Audit {
     this.#retention(before, entry);
     this.#budget(before, entry);
     this.#endings(before, entry);
+    this.#stops(before, entry);
   }
 
   /** Numbers are given once, in order; what the machine is told to train is what lives. */
@@ -137,7 +178,7 @@ export class Audit {
     expect(state.nextAttempt).toBe(expected + fresh.length);
     if (state.next.action === "train") {
       expect(state.live.map(({ number }) => number)).toEqual([state.next.train.attempt]);
-    } else if (state.next.action !== "wait") {
+    } else if (state.next.action !== "wait" && state.status !== "stopped") {
       expect(state.live).toEqual([]);
     }
   }
@@ -197,20 +238,42 @@ export class Audit {
       expect(state.failures.total).toBe((before?.failures.total ?? 0) + 1);
       const evidence = "evidence" in event ? [event.evidence].flat() : [];
       const failure = evidence[0];
-      expect(failure?.class).toBe(state.failures.recent.at(-1)?.class);
       if (failure === undefined) return;
+      const live = before?.live.find(({ number }) => number === failure.attempt);
+      const stopping = state.generation === before?.generation && before.stop !== undefined;
+      const unbegun = stopping && live?.batchJobId === undefined;
+      const failed = unbegun ? "interrupted" : failure.class;
+      expect(state.failures.recent.at(-1)?.class).toBe(failed);
       if (state.progress.epoch > (before?.progress.epoch ?? 0)) this.#withoutProgress = 0;
-      const { counts, after } = failureRule(failure.class);
+      const { counts, after } = failureRule(failed);
       if (counts) this.#withoutProgress += 1;
       const exhausted = counts && this.#withoutProgress >= job.retry.failuresWithoutProgress;
-      const nothingLeft = failure.class === "checkpoint-corrupt" && state.kept.length === 0;
-      const hopeless = exhausted || after === "give-up" || nothingLeft;
+      const nothingLeft = failed === "checkpoint-corrupt" && state.kept.length === 0;
+      const hopeless = nothingLeft || (!stopping && (exhausted || after === "give-up"));
       if (!newDriver && state.status !== "finished")
         expect(decision.kind === "gave-up", `gave up after ${failure.class}`).toBe(hopeless);
     } else {
       expect(decision.kind).not.toBe("gave-up");
     }
     expect(state.failures.withoutProgress).toBe(this.#withoutProgress);
+  }
+
+  /** A run that is to stop, or is stopped, starts nothing until somebody starts it anew. */
+  #stops(before: RunState | undefined, { state, event }: JournalEntry): void {
+    if (state.status === "stopped") expect(state.stop).toBeDefined();
+    if (state.status === "finished" || state.status === "failed") expect(state.stop).toBeUndefined();
+    if (before?.stop === undefined) return;
+    const anew = event.type === "open" && state.generation > before.generation;
+    if (anew) {
+      expect(state.stop).toBeUndefined();
+      expect(event.driver.execution).not.toBe(before.successor);
+      return;
+    }
+    expect(state.nextAttempt).toBe(before.nextAttempt);
+    expect(state.successor).toBe(before.successor);
+    expect(state.generation).toBe(before.generation);
+    if (before.status === "stopped") expect(state.status).toBe("stopped");
+    if (state.status !== "finished" && state.status !== "failed") expect(state.stop).toEqual(before.stop);
   }
 
   /** What is finished stays finished, unless somebody accepts a job that asks for more. */

@@ -6,6 +6,7 @@ import type {
   OpenEvent,
   ReportEvent,
   StartedEvent,
+  StopEvent,
   TrainedEvent,
 } from "../events.ts";
 import type { FailureClass } from "../failure.ts";
@@ -40,6 +41,15 @@ export const opens = (driver: string, more: Partial<OpenEvent> = {}): OpenEvent 
   holder: { alive: false, who: "nobody" },
   evidence: [],
   random: 0,
+  ...more,
+});
+
+export const stops = (id: string, more: Partial<StopEvent> = {}): StopEvent => ({
+  type: "stop",
+  run,
+  id,
+  by: "alice@laptop",
+  holder: { alive: true, who: "somebody" },
   ...more,
 });
 

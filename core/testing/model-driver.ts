@@ -43,6 +43,17 @@ export class ModelDriver {
     const watched = this.#watched;
     if (watched?.job.ended === true) may(`sees ${watched.job.id} end`, (dice) => this.#see(dice));
     if (this.#waits) may("has waited", () => this.#open());
+    const { stop, status, driver } = this.#world.journal.head?.state ?? {};
+    if (stop !== undefined && driver?.execution === this.execution) {
+      if (watched?.job.runs === true && !watched.job.dying)
+        may(`asks ${watched.job.id} to leave`, () => {
+          watched.job.dying = true;
+        });
+      if (this.#waits && status === "stopped")
+        may("is aborted", () => {
+          this.alive = false;
+        });
+    }
     const successor = this.#successor;
     if (successor !== undefined) {
       may("starts its successor", () => this.#world.startDriver(successor, {}));

@@ -4,9 +4,10 @@ import { type Decision, type DecisionLimits, defaultLimits } from "../decision.t
 import type { RunEvent } from "../events.ts";
 import type { JournalEntry } from "../journal-entry.ts";
 import type { Next } from "../next.ts";
+import type { StopAnswer } from "../stop.ts";
 import { moment } from "./events.ts";
 
-export type Reply = Next | ReviewAnswer;
+export type Reply = Next | ReviewAnswer | StopAnswer;
 
 /** What one event was decided from, and what came of it. */
 export interface Decided {

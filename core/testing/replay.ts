@@ -27,7 +27,7 @@ export function expectOneHistory(entries: readonly JournalEntry[]): void {
   for (const entry of entries) reader.add(entry);
   const history = reader.history();
   const epoch = history?.state.progress.epoch ?? 0;
-  expect(history?.epochs.map(({ report }) => report.epoch)).toEqual(
+  expect((history?.epochs ?? []).map(({ report }) => report.epoch)).toEqual(
     Array.from({ length: epoch }, (_, i) => i + 1),
   );
 }

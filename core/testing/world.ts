@@ -10,6 +10,7 @@ import { evidenceOn } from "./events.ts";
 import { ModelBatchJob } from "./model-batch-job.ts";
 import { type DriverInput, endOf, ModelDriver } from "./model-driver.ts";
 import { type Decided, ModelJournal, type Reply } from "./model-journal.ts";
+import { ModelPerson } from "./model-person.ts";
 
 /** One thing that can happen next. */
 export interface Move {
@@ -19,7 +20,7 @@ export interface Move {
 
 /** Somebody's question to a decision. What it is decided from is looked at when it is decided, as the handlers do. */
 export interface Request {
-  readonly sender: ModelBatchJob | ModelDriver;
+  readonly sender: ModelBatchJob | ModelDriver | ModelPerson;
   readonly observe: (dice: Dice) => RunEvent;
 }
 
@@ -42,6 +43,7 @@ export class World {
   readonly audit: Audit;
   readonly drivers = new Map<string, ModelDriver>();
   readonly batchJobs: ModelBatchJob[] = [];
+  readonly people: ModelPerson[] = [];
   /** What happened, to be read when a case fails. */
   readonly log: string[] = [];
   readonly keepsCheckpoints: boolean;
@@ -100,6 +102,11 @@ export class World {
     if (!this.drivers.has(execution)) this.drivers.set(execution, new ModelDriver(this, execution, input));
   }
 
+  /** Somebody asks that the run stop. */
+  stopByHand(): void {
+    this.people.push(new ModelPerson(this, `person-${this.people.length + 1}`));
+  }
+
   ask(sender: Request["sender"], observe: Request["observe"]): Request {
     const request = { sender, observe };
     this.send(request);
@@ -127,10 +134,16 @@ export class World {
     return watched;
   }
 
+  /** The driver that the journal names, as whoever asks is told of it. */
+  holder(): { alive: boolean; who: string } {
+    const execution = this.journal.head?.state.driver.execution ?? "";
+    return { alive: this.drivers.get(execution)?.alive === true, who: execution };
+  }
+
   holderFor(driver: Driver): { alive: boolean; who: string } {
     const holder = this.journal.head?.state.driver;
     if (holder === undefined || holder.id === driver.id) return { alive: false, who: "" };
-    return { alive: this.drivers.get(holder.execution)?.alive === true, who: holder.execution };
+    return this.holder();
   }
 
   /** On each live attempt; a new driver ends those that still run, which can take a while. */
@@ -193,6 +206,7 @@ export class World {
     return [
       ...[...this.drivers.values()].flatMap((driver) => driver.moves()),
       ...this.batchJobs.flatMap((job) => job.moves()),
+      ...this.people.flatMap((person) => person.moves()),
       ...this.#mail.map((request) => ({
         name: "arrives",
         play: () => {
@@ -231,6 +245,9 @@ export class World {
           driver.alive = false;
         },
       })),
+      ...(this.journal.head === undefined
+        ? []
+        : [{ name: "somebody asks that it stop", play: () => this.stopByHand() }]),
       { name: "somebody starts it again", play: (dice: Dice) => this.startByHand(this.#again(dice)) },
       ...(newest === undefined || this.#dice.pick(4) > 0
         ? []

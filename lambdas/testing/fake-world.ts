@@ -8,6 +8,7 @@ import { outcomeKey } from "../../core/keys.ts";
 import { Next } from "../../core/next.ts";
 import { Outcome } from "../../core/outcome.ts";
 import type { RunState } from "../../core/run-state.ts";
+import type { StopAnswer } from "../../core/stop.ts";
 import { saveCheckpoint } from "../../store/checkpoints.ts";
 import { openFolderStore } from "../../store/folder.ts";
 import { openJournal } from "../../store/journal.ts";
@@ -16,6 +17,7 @@ import { openRun } from "../open.ts";
 import type { JobRef, JobSight, Ports } from "../ports.ts";
 import { recoverRun } from "../recover.ts";
 import { reviewAttempt, reviewRun } from "../review.ts";
+import { stopRun } from "../stop.ts";
 
 export const run = "digits-1";
 export const job: TrainingJobInput = {
@@ -108,6 +110,10 @@ export class FakeWorld {
     ports = this.ports(),
   ) {
     return recoverRun(ports)({ run, generation: 1, sequence: 0, attempt: 1, error, ...more });
+  }
+
+  stop(id: string, more: Record<string, unknown> = {}, ports = this.ports()): Promise<StopAnswer> {
+    return stopRun(ports)({ run, id, by: "alice@laptop", ...more });
   }
 
   /** A complete checkpoint of an attempt. */
