@@ -41,6 +41,7 @@ export interface Epoch {
   ): Promise<boolean>;
 }
 
+/** @internal */
 export class CurrentEpoch implements Epoch {
   readonly number: number;
   readonly seed: number;

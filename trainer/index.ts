@@ -20,7 +20,10 @@ export interface Run {
   /** How many epochs the job asks for. */
   readonly epochs: number;
   readonly seed: number;
-  /** The checkpoint to go on from, to be read only, and the last epoch in it; `undefined` where training begins. */
+  /**
+   * The checkpoint to go on from, to be read only, and the last epoch of this run in it; `undefined` where training begins
+   * with nothing. Epoch 0: what the job's `checkpoint.from` names, as fine-tuning begins with.
+   */
   readonly restored: { readonly folder: string; readonly epoch: number } | undefined;
 }
 
@@ -63,7 +66,10 @@ export async function run(): Promise<Run> {
   return (await opened()).run;
 }
 
-/** The folder of the checkpoint to go on from, to be read only; `undefined` where training begins. Raises TrainerError. */
+/**
+ * The folder of the checkpoint to go on from, to be read only; `undefined` where training begins with nothing. Until the
+ * first epoch is committed it is what the job's `checkpoint.from` names, if it names anything. Raises TrainerError.
+ */
 export async function restored(): Promise<string | undefined> {
   return (await opened()).run.restored?.folder;
 }

@@ -19,8 +19,9 @@ from typing import Iterator, NamedTuple, Optional
 from ._connection import HELPER, PROTOCOL, Connection
 from ._epoch import Epoch
 from ._errors import TrainerError
+from ._version import __version__
 
-__all__ = ["Epoch", "Run", "TrainerError", "epochs", "restored", "run"]
+__all__ = ["Epoch", "Run", "TrainerError", "__version__", "current", "epochs", "restored", "run"]
 
 
 class Run(NamedTuple):
@@ -33,9 +34,9 @@ class Run(NamedTuple):
     """How many epochs the job asks for."""
     seed: int
     restored: Optional[Path]
-    """The checkpoint to go on from, to be read only; None where training begins."""
+    """The checkpoint to go on from, or to begin from, to be read only; None where training begins with nothing."""
     restored_epoch: Optional[int]
-    """The last epoch whose training is in it."""
+    """The last epoch whose training is in it; 0 for what the job's ``checkpoint.from`` names."""
 
 
 class _Session:
@@ -67,6 +68,7 @@ class _Session:
             restored_epoch=None if kept is None else kept["epoch"],
         )
         self.walked = False
+        self.epoch: Optional[Epoch] = None
 
 
 _opening = threading.Lock()
@@ -87,8 +89,22 @@ def run() -> Run:
 
 
 def restored() -> Optional[Path]:
-    """The folder of the checkpoint to go on from, to be read only; None where training begins. Raises TrainerError."""
+    """The folder of the checkpoint to go on from, to be read only; None where training begins with nothing.
+
+    Until the first epoch is committed it is what the job's ``checkpoint.from`` names, if it names anything:
+    ``run().restored_epoch`` is 0 then. Raises TrainerError.
+    """
     return _session().run.restored
+
+
+def current() -> Epoch:
+    """The epoch that is being trained: what ``epochs()`` handed out last. Raises TrainerError where there is none."""
+    epoch = None if _current is None else _current.epoch
+    if epoch is None:
+        raise TrainerError(
+            "MISUSE", "No epoch is being trained.", "Ask inside the loop: for epoch in pawl.epochs(): …"
+        )
+    return epoch
 
 
 def epochs() -> Iterator[Epoch]:
@@ -106,7 +122,7 @@ def epochs() -> Iterator[Epoch]:
             answer = session.connection.ask({"type": "next"}, "epoch", "end")
             if answer["type"] == "end":
                 return
-            epoch = Epoch(session.connection, answer["plan"])
+            epoch = session.epoch = Epoch(session.connection, answer["plan"])
             yield epoch
             epoch._finish()
     finally:

@@ -7,9 +7,10 @@ import threading
 from typing import Any, Dict, NoReturn
 
 from ._errors import TrainerError
+from ._version import __version__
 
 PROTOCOL = 1
-HELPER = "pawl-python 0.1.0"
+HELPER = f"pawl-python {__version__}"
 MAX_LINE_BYTES = 1_048_576
 
 Answer = Dict[str, Any]

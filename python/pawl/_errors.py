@@ -6,8 +6,8 @@ from typing import Optional
 class TrainerError(Exception):
     """What went wrong between the trainer and Pawl: a stable ``code``, and what to do ``next``.
 
-    Codes of the helper's own: ``NO_AGENT``, ``AGENT_GONE``, ``PROTOCOL``, ``MISUSE`` and ``METRIC_INVALID``. Others
-    come from the agent, whose words they carry.
+    Codes of the helper's own: ``NO_AGENT``, ``AGENT_GONE``, ``PROTOCOL``, ``MISUSE``, ``METRIC_INVALID`` and, in
+    ``pawl.torch``, ``CHECKPOINT_INVALID``. Others come from the agent, whose words they carry.
     """
 
     def __init__(self, code: str, message: str, next: Optional[str] = None) -> None:
