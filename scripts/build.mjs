@@ -1,6 +1,6 @@
-// Builds what other projects import: `pawl/trainer`, as JavaScript that any Node from 18 on runs. Runs after `npm ci`.
-// Tests give another folder than dist, so that nothing is rebuilt under whoever is running it.
-import { execFileSync } from "node:child_process";
+// Builds what trainers import: `pawl/trainer`, as JavaScript that any Node from 18 on runs. Runs after `npm ci`, in
+// whatever Node that has; `build-package.ts` builds the rest of the package. Tests give another folder than dist, so
+// that nothing is rebuilt under whoever is running it.
 import { build } from "esbuild";
 
 const out = process.argv[2] ?? "dist";
@@ -13,8 +13,3 @@ await build({
   target: "node18",
   outfile: `${out}/trainer/index.js`,
 });
-execFileSync(
-  process.execPath,
-  ["node_modules/typescript/bin/tsc", "-p", "trainer/tsconfig.json", "--outDir", out],
-  { stdio: "inherit" },
-);
