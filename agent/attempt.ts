@@ -1,12 +1,9 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Assignment, ReviewReply } from "../core/answers.ts";
-import { PawlError } from "../core/errors.ts";
+import type { ReviewReply } from "../core/answers.ts";
 import type { SentEvent } from "../core/events.ts";
 import { TrainingJob } from "../core/job.ts";
-import type { Manifest } from "../core/manifest.ts";
 import { fillPlaceholders, type TrainerContext, trainerEnvironment } from "../core/trainer-variables.ts";
-import { restoreCheckpoint } from "../store/checkpoints.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { AttemptError } from "./attempt-error.ts";
 import type { AttemptLog } from "./attempt-log.ts";
@@ -14,6 +11,7 @@ import { Course } from "./course.ts";
 import { type AgentEnvironment, inheritedEnvironment } from "./environment.ts";
 import { readMetricsFile } from "./plain-command.ts";
 import type { Reviewer } from "./reviewer.ts";
+import { restore } from "./starting-checkpoint.ts";
 import { startTrainer, type TrainerExit, type TrainerProcess, trainerFailure } from "./trainer-process.ts";
 import { TrainerSession } from "./trainer-session.ts";
 import { Uploads } from "./uploads.ts";
@@ -74,7 +72,8 @@ export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
   const { assignment } = answer;
   const job = TrainingJob.parse(input);
   const workspace = await prepareWorkspace(environment.folder, source?.folder);
-  const previous = await restore(store, run, assignment, workspace, leave);
+  const base = { store, folder: source?.folder };
+  const { previous, restoredEpoch } = await restore(base, assignment, workspace.checkpoint, leave);
   const uploads = new Uploads({ ...identity, store, jobDigest: assignment.jobDigest, previous, review });
   const course = new Course(identity, assignment.plan, review, uploads);
   const session = await TrainerSession.listen({
@@ -84,7 +83,7 @@ export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
     attempt,
     epochs: job.epochs,
     seed: job.seed,
-    restoredEpoch: previous?.epoch,
+    restoredEpoch,
   });
   const training = new Training({ ...context, job, workspace, course, session, source: source?.folder });
   const failures = [uploads.failure.promise, session.failure.promise, told];
@@ -104,28 +103,6 @@ export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
 
 /** Told that it is not live: nothing that it has counts any more. */
 const isFenced = (error: unknown): boolean => error instanceof AttemptError && error.result === "left";
-
-async function restore(
-  store: ObjectStore,
-  run: string,
-  assignment: Assignment,
-  workspace: Workspace,
-  leave: AbortSignal,
-): Promise<Manifest | undefined> {
-  if (assignment.restore === undefined) {
-    await mkdir(workspace.checkpoint);
-    return undefined;
-  }
-  try {
-    return await restoreCheckpoint(store, run, assignment.restore, workspace.checkpoint, { signal: leave });
-  } catch (error) {
-    leave.throwIfAborted();
-    if (error instanceof PawlError && error.code === "CHECKPOINT_DAMAGED") {
-      throw new AttemptError("checkpoint-corrupt", error.message, { damaged: assignment.restore });
-    }
-    throw error;
-  }
-}
 
 function aborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();

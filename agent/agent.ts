@@ -1,0 +1,178 @@
+import { writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { failureRule } from "../core/failure.ts";
+import { outcomeKey } from "../core/keys.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { installation } from "../installation.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+import { openStore } from "../store/open-store.ts";
+import { identify, thisProcess } from "../store/process-identity.ts";
+import { runAttempt } from "./attempt.ts";
+import { type AttemptError, asAttemptError, AttemptError as Ended } from "./attempt-error.ts";
+import { AttemptLog } from "./attempt-log.ts";
+import { killAttemptProcesses } from "./attempt-processes.ts";
+import { type AgentEnvironment, readAgentEnvironment } from "./environment.ts";
+import { pipeReviewer, type Reviewer } from "./reviewer.ts";
+import { within } from "./within.ts";
+
+/** Told to leave because it is not live, or because another Batch job has its assignment. */
+const leftExitCode = 18;
+
+/** How long an ending agent waits for its last log part, for the noting of its outcome, and for its output to be read. */
+const farewellMilliseconds = 3000;
+
+const exitCodeOf = (error: AttemptError): number =>
+  error.result === "left" || error.result === "duplicate"
+    ? leftExitCode
+    : (failureRule(error.result).exitCode ?? 1);
+
+/** The control pipe to the local driver. The agent's life hangs on it: when it closes, everything here ends at once. */
+function controlPipe(onClosed: () => void): Reviewer {
+  process.once("disconnect", onClosed);
+  if (!process.connected) onClosed();
+  return pipeReviewer({
+    // What cannot be sent any more is nobody's loss: the pipe has closed.
+    send: (message) => process.send?.(message, undefined, undefined, () => {}),
+    onMessage: (listener) => process.on("message", listener),
+  });
+}
+
+/** Aborts when the attempt is asked to leave, and when something in this process failed that nobody waited for. */
+function leaveSignal(): AbortSignal {
+  const leaving = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () =>
+      leaving.abort(new Ended("interrupted", `the attempt was asked to leave (${signal})`)),
+    );
+  }
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => leaving.abort(asAttemptError(error)));
+  }
+  return leaving.signal;
+}
+
+/** Gives output on to the driver, no faster than it is read. */
+function passOn(chunk: Uint8Array): Promise<void> | undefined {
+  const { stdout } = process;
+  if (!stdout.writable || stdout.write(chunk)) return undefined;
+  return new Promise((resolve) => {
+    const goOn = () => {
+      stdout.off("drain", goOn);
+      stdout.off("close", goOn);
+      resolve();
+    };
+    stdout.once("drain", goOn);
+    stdout.once("close", goOn);
+  });
+}
+
+/** Which process this attempt runs as, for whoever ends it when its driver is gone. */
+function record(folder: string, name: string, pid: number): void {
+  const identity = pid === process.pid ? thisProcess() : identify(pid);
+  if (identity !== undefined) writeFileSync(join(folder, name), JSON.stringify(identity));
+}
+
+async function main(leave: AbortSignal): Promise<number> {
+  const environment = readAgentEnvironment(process.env);
+  const { run, attempt, batchJobId, folder } = environment;
+  const startedAt = new Date().toISOString();
+  let trainer: number | undefined;
+  const reviewer = controlPipe(() => {
+    endAtOnce(folder, trainer);
+    process.exit(failureRule("interrupted").exitCode);
+  });
+  await mkdir(folder, { recursive: true });
+  record(folder, "agent.json", process.pid);
+
+  const store = await openStore(environment.store);
+  const log = new AttemptLog(store, run, attempt, batchJobId);
+  let failed: AttemptError | undefined;
+  let message: string;
+  let removed: string[] = [];
+  try {
+    ({ reason: message, removed } = await runAttempt({
+      environment,
+      store,
+      reviewer,
+      log,
+      output: passOn,
+      leave,
+      onTrainer: (pid) => {
+        trainer = pid;
+        record(folder, "trainer.json", pid);
+      },
+      pythonHelper: installation.pythonHelper,
+    }));
+  } catch (error) {
+    failed = asAttemptError(error);
+    message = failed.message;
+  }
+  await within(farewellMilliseconds, log.close());
+  const outcome: Outcome = {
+    version: 1,
+    run,
+    attempt,
+    batchJobId,
+    result: failed?.result ?? "done",
+    message: message.slice(0, 2000),
+    ...failed?.more,
+    logTail: failed === undefined ? [] : log.tail(),
+    startedAt,
+    endedAt: new Date().toISOString(),
+  };
+  await note(environment, store, reviewer, outcome, removed);
+  endAtOnce(folder, undefined);
+  return failed === undefined ? 0 : exitCodeOf(failed);
+}
+
+/** Leaves the outcome in the store, and tells the driver. Without either, the exit code still says what happened. */
+async function note(
+  { run, attempt, batchJobId, sequence }: AgentEnvironment,
+  store: ObjectStore,
+  reviewer: Reviewer,
+  outcome: Outcome,
+  removed: string[],
+): Promise<void> {
+  try {
+    await store.create(outcomeKey(run, attempt, batchJobId), JSON.stringify(outcome));
+    const event = { type: "ended", run, attempt, batchJobId, outcome, removed } as const;
+    await within(farewellMilliseconds, reviewer.review({ sequence, event }));
+  } catch (error) {
+    complain("the outcome could not be noted", error);
+  }
+}
+
+/** Kills the trainer's group, and whatever it started that has left the group; a few times, since some may be starting more. */
+function endAtOnce(folder: string, trainer: number | undefined): void {
+  try {
+    if (trainer !== undefined) process.kill(-trainer, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+  for (let round = 0; round < 5 && killAttemptProcesses(folder) > 0; round += 1);
+}
+
+const complain = (what: string, error: unknown): void =>
+  console.error(`pawl agent: ${what}: ${error instanceof Error ? error.message : error}`);
+
+/** Output that is still on its way is given a moment; then nothing that is left undone keeps this process. */
+async function leaveWith(code: number): Promise<never> {
+  const written = [process.stdout, process.stderr].map(
+    (stream) => stream.writable && new Promise((resolve) => stream.write("", resolve)),
+  );
+  await within(farewellMilliseconds, Promise.all(written));
+  process.exit(code);
+}
+
+// The driver that reads them may be gone; its pipe tells.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+const leave = leaveSignal();
+let code: number;
+try {
+  code = await main(leave);
+} catch (error) {
+  complain("the attempt could not begin", error);
+  code = exitCodeOf(asAttemptError(error));
+}
+await leaveWith(code);
