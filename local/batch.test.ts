@@ -215,4 +215,21 @@ describe("a job that is to end", () => {
     expect(await failed).toBeInstanceOf(StateError);
     expect(await processesNaming(it_.world.root)).toEqual([]);
   });
+
+  it("fails with the reason for which all are terminated, and so does each that is submitted later", async () => {
+    const it_ = await make(`[ $PAWL_EPOCH = 2 ] && { ${waiting.replaceAll("\n", "; ")} }\n${grow}`);
+    const failed = failure(it_.submit());
+    await it_.saying("begun");
+    it_.batch.terminateAll("Stopped by alice@laptop");
+    expect(await failed).toMatchObject({
+      Status: "FAILED",
+      StatusReason: "Stopped by alice@laptop",
+      Container: { ExitCode: 143 },
+    });
+    expect((await it_.world.state())?.progress.epoch).toBe(1);
+    const later = await failure(it_.submit(2));
+    expect(later).toMatchObject({ Status: "FAILED", StatusReason: "Stopped by alice@laptop", Attempts: [] });
+    expect(it_.updates.filter(({ status }) => status === "RUNNING")).toHaveLength(1);
+    await expectNothingLeft(it_);
+  });
 });

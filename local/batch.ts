@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { type PipeReply, PipeRequest } from "../agent/reviewer.ts";
 import { within } from "../agent/within.ts";
 import type { ReviewReply } from "../core/answers.ts";
 import { PawlError } from "../core/errors.ts";
+import { installation } from "../installation.ts";
 import type { JobRef, JobSight, Jobs } from "../lambdas/ports.ts";
 import { StateError } from "./interpreter.ts";
 import { killAttempt, removeAttempt } from "./scratch.ts";
@@ -53,9 +53,9 @@ interface Job {
   /** Settles when nothing of the job is left: no process, no folder. */
   readonly gone: Promise<void>;
   reclaimed: string | undefined;
+  /** Why it is ended, where somebody asked Batch to. */
+  terminated: string | undefined;
 }
-
-const agentPath = fileURLToPath(new URL("../agent/main.ts", import.meta.url));
 
 /** How long the last output of an agent that has ended is waited for. */
 const lastOutputMilliseconds = 2000;
@@ -72,6 +72,8 @@ export class LocalBatch implements Jobs {
   readonly #jobs = new Map<string, Job>();
   /** Set when everything is to end: nothing is started any more. */
   #closing = false;
+  /** Why everything is ended, where somebody asked that it be. */
+  #terminated: string | undefined;
 
   constructor(options: LocalBatchOptions) {
     this.#options = options;
@@ -91,6 +93,11 @@ export class LocalBatch implements Jobs {
     const folder = join(this.#options.scratch, `${attempt}-${jobId}`);
     await mkdir(folder, { recursive: true });
     if (this.#closing) throw new StateError("States.TaskFailed", "this machine's Batch is closing");
+    if (this.#terminated !== undefined) {
+      await removeAttempt(folder);
+      update("FAILED");
+      throw new StateError("States.TaskFailed", JSON.stringify(unstarted(request, jobId, this.#terminated)));
+    }
     const job = this.#start(jobId, attempt, folder, environment);
     const startedAt = Date.now();
     update("RUNNING");
@@ -120,6 +127,19 @@ export class LocalBatch implements Jobs {
     await Promise.all([...this.#jobs.values()].map(stop));
   }
 
+  /**
+   * TerminateJob for every job, those included that are submitted from now on: SIGTERM, and SIGKILL for those that do not
+   * leave. They fail with this reason.
+   */
+  terminateAll(reason: string): void {
+    this.#terminated = reason;
+    for (const job of this.#jobs.values()) {
+      job.terminated = reason;
+      // What goes wrong with it is told to whoever waits for the job.
+      stop(job).catch(() => {});
+    }
+  }
+
   /** Kills everything at once. `close` then waits until it is gone. */
   killAll(): void {
     this.#closing = true;
@@ -142,7 +162,7 @@ export class LocalBatch implements Jobs {
   }
 
   #start(id: string, attempt: number, folder: string, environment: Record<string, string>): Job {
-    const agent = fork(agentPath, [], {
+    const agent = fork(installation.agent, [], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       execArgv: [],
@@ -167,7 +187,7 @@ export class LocalBatch implements Jobs {
     // A container's processes end with it.
     const gone = ended.then(() => removeAttempt(folder)).finally(() => this.#jobs.delete(id));
     gone.catch(() => {});
-    const job: Job = { id, attempt, folder, agent, ended, gone, reclaimed: undefined };
+    const job: Job = { id, attempt, folder, agent, ended, gone, reclaimed: undefined, terminated: undefined };
     this.#jobs.set(id, job);
     return job;
   }
@@ -207,6 +227,18 @@ function killJob({ agent, folder }: Job): void {
   killAttempt(folder);
 }
 
+/** A job that was terminated before it had a host, as Batch describes it. */
+const unstarted = (request: SubmitJob, JobId: string, StatusReason: string) => ({
+  JobId,
+  JobName: request.JobName,
+  JobQueue: request.JobQueue,
+  JobDefinition: request.JobDefinition,
+  Status: "FAILED",
+  StatusReason,
+  Attempts: [],
+  Container: { Environment: request.ContainerOverrides.Environment },
+});
+
 /** The job as Batch describes it. */
 function describe(
   request: SubmitJob,
@@ -220,7 +252,7 @@ function describe(
   const Status: "SUCCEEDED" | "FAILED" = code === 0 && !reclaimed ? "SUCCEEDED" : "FAILED";
   const StatusReason = reclaimed
     ? `Host EC2 (instance ${job.reclaimed}) terminated.`
-    : "Essential container in task exited";
+    : (job.terminated ?? "Essential container in task exited");
   return {
     JobId: job.id,
     JobName: request.JobName,

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { PawlError } from "../core/errors.ts";
+import { installation } from "../installation.ts";
 import { checkDefinition, type Definition } from "./definition-check.ts";
 import { definitionFrom } from "./definition-template.ts";
 
 export type { Definition } from "./definition-check.ts";
 
 export interface LoadOptions {
-  /** The CDK app. Default: cdk/app.ts. */
+  /** The CDK app to synthesise. Default: cdk/app.ts; in a package nothing is, it brings the definition with it. */
   readonly app?: string;
   /** Where definitions are kept between starts. Default: node_modules/.cache/pawl. */
   readonly cacheFolder?: string;
@@ -21,13 +22,17 @@ const root = new URL("../", import.meta.url);
 const pathFromRoot = (path: string): string => fileURLToPath(new URL(path, root));
 
 /**
- * The state machine as the CDK app synthesises it, with local names for what AWS would name. Synthesised once in a
- * child process (seconds) and kept by the content of everything that it depends on (milliseconds from then on).
+ * The state machine as the CDK app synthesises it, with local names for what AWS would name. In a clone it is
+ * synthesised once in a child process (seconds) and kept by the content of everything that it depends on (milliseconds
+ * from then on); a package has the one of its release.
  *
- * @throws PawlError DEFINITION_FAILED where the CDK app fails, DEFINITION_UNSUPPORTED where the embedded
- * interpreter would run its state machine otherwise than AWS.
+ * @throws PawlError DEFINITION_FAILED where the CDK app fails or the package's definition is damaged,
+ * DEFINITION_UNSUPPORTED where the embedded interpreter would run its state machine otherwise than AWS.
  */
 export async function loadDefinition(options: LoadOptions = {}): Promise<Definition> {
+  if (installation.definition !== undefined && options.app === undefined) {
+    return await packaged(installation.definition);
+  }
   const { app = pathFromRoot("cdk/app.ts"), cacheFolder = pathFromRoot("node_modules/.cache/pawl") } =
     options;
   const path = join(cacheFolder, `definition-${await contentDigest(app)}.json`);
@@ -36,6 +41,23 @@ export async function loadDefinition(options: LoadOptions = {}): Promise<Definit
   const definition = definitionFrom(await synthesise(app));
   await keep(path, definition);
   return definition;
+}
+
+async function packaged(path: string): Promise<Definition> {
+  try {
+    const definition: unknown = JSON.parse(await readFile(path, "utf8"));
+    checkDefinition(definition);
+    return definition;
+  } catch (error) {
+    throw new PawlError(
+      "DEFINITION_FAILED",
+      `this installation is damaged: ${path} is not as it was packed`,
+      {
+        next: "Install the package again.",
+        cause: error,
+      },
+    );
+  }
 }
 
 const relativeImport = /\bfrom "(\.{1,2}\/[^"]+\.ts)"/g;

@@ -97,7 +97,7 @@ export async function takeLease(
 
 const held = (run: string, who: string): PawlError =>
   new PawlError("RUN_HELD", `run ${run} is being trained by ${who}`, {
-    next: "Wait until it ends, or end it; what it has committed is kept.",
+    next: `Wait until it ends, or stop it with 'pawl stop ${run}'; what it has committed is kept.`,
     details: { run, holder: who },
   });
 

@@ -2,11 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { socketPath } from "../agent/workspace.ts";
 import { openFolderStore } from "../store/folder.ts";
 import { identify } from "../store/process-identity.ts";
+import { storeVariant } from "../store/testing/store-variant.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
 import { processesNaming } from "../test/pawl.ts";
 import { scratchFolder, sweepScratch } from "./scratch.ts";
@@ -104,5 +106,21 @@ describe("the place where attempts work", () => {
   it("is beside a folder store", async () => {
     const store = await openFolderStore(await freshFolder());
     expect(scratchFolder(store)).toBe(join(store.address, ".internal", "scratch"));
+  });
+
+  it("is in the system's temporary folder for a bucket, each endpoint's own", async () => {
+    const folder = await openFolderStore(await freshFolder());
+    const bucket = storeVariant(folder, { address: "s3://runs/team" });
+    const other = storeVariant(folder, { address: "s3://runs/other" });
+    const here = scratchFolder(bucket);
+    expect(here.startsWith(join(tmpdir(), `pawl-${userInfo().uid}`))).toBe(true);
+    expect(scratchFolder(bucket)).toBe(here);
+    expect(scratchFolder(other)).not.toBe(here);
+    try {
+      vi.stubEnv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:4566");
+      expect(scratchFolder(bucket)).not.toBe(here);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

@@ -15,7 +15,9 @@ import { isAlive, ProcessIdentity } from "../store/process-identity.ts";
  */
 export function scratchFolder(store: ObjectStore): string {
   if (isAbsolute(store.address)) return join(store.address, ".internal", "scratch");
-  const name = createHash("sha256").update(store.address).digest("hex").slice(0, 16);
+  // A bucket of the same name at another endpoint is another bucket.
+  const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL ?? "";
+  const name = createHash("sha256").update(`${endpoint} ${store.address}`).digest("hex").slice(0, 16);
   return join(tmpdir(), `pawl-${userInfo().uid}`, name);
 }
 

@@ -6,10 +6,12 @@ import type { TrainingJobInput } from "../core/job.ts";
 import type { JournalEntry } from "../core/journal-entry.ts";
 import type { RunState } from "../core/run-state.ts";
 import type { JobSource } from "../core/source.ts";
+import { type StopIntent, terminationReason } from "../core/stop.ts";
 import { openRun } from "../lambdas/open.ts";
 import type { Ports } from "../lambdas/ports.ts";
 import { recoverRun } from "../lambdas/recover.ts";
 import { reviewAttempt, reviewRun } from "../lambdas/review.ts";
+import { stopRun } from "../lambdas/stop.ts";
 import type { Journal } from "../store/journal.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
@@ -18,11 +20,13 @@ import { loadDefinition } from "./definition.ts";
 import { type ExecutionResult, runExecution, type TaskHandler } from "./interpreter.ts";
 import { type HeldLease, leaseLiveness, localExecutionId, takeLease } from "./lease.ts";
 import { scratchFolder, sweepScratch } from "./scratch.ts";
+import { type StopWatch, watchStop } from "./stop-watch.ts";
 
 /** What happens while a run trains, for whoever shows it. */
 export type TrainingMessage =
   | { readonly code: "state.entered"; readonly state: string }
   | { readonly code: "journal.entry"; readonly entry: JournalEntry }
+  | { readonly code: "stop.asked"; readonly stop: StopIntent }
   | { readonly code: "job.status"; readonly update: JobUpdate }
   | { readonly code: "trainer.output"; readonly chunk: Uint8Array };
 
@@ -41,7 +45,8 @@ export interface LocalTraining {
 }
 
 export interface LocalResult {
-  readonly result: "finished" | "failed" | "interrupted" | "refused";
+  /** `stopped`: somebody asked for it, and the run can go on later. */
+  readonly result: "finished" | "failed" | "stopped" | "interrupted" | "refused";
   /** Absent where there was never a run. */
   readonly state: RunState | undefined;
   /** The state machine's error, where it failed. */
@@ -87,6 +92,10 @@ class Session {
   readonly #started = new Set<string>();
   #successor: string | undefined;
   #thrown: PawlError | undefined;
+  readonly #watch: StopWatch;
+  /** Aborted where the run is stopped and its execution has nothing left to do but wait. */
+  readonly #stopped = new AbortController();
+  #stopping = false;
   /** Decisions on their way: an execution that is aborted does not wait for them. */
   readonly #deciding = new Set<Promise<unknown>>();
 
@@ -110,8 +119,16 @@ class Session {
       now: () => new Date(),
       random: Math.random,
       limits,
-      onEntry: (entry) => onMessage({ code: "journal.entry", entry }),
+      onEntry: (entry) => {
+        onMessage({ code: "journal.entry", entry });
+        this.#watch.see(entry);
+      },
     };
+    this.#watch = watchStop({
+      journal: this.#journal,
+      run: training.run,
+      onStop: (entry, own) => this.#stop(entry, own),
+    });
     training.onBatch?.(this.#batch);
   }
 
@@ -122,7 +139,24 @@ class Session {
       this.#batch.killAll();
       await this.#batch.close();
       throw error;
+    } finally {
+      this.#watch.close();
     }
+  }
+
+  /** Ends the attempts, so that the state machine comes to the end that Recover then answers. One that waits is aborted. */
+  #stop({ state }: JournalEntry, own: boolean): void {
+    if (state.stop === undefined || !this.#isOurs(state)) return;
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#batch.terminateAll(terminationReason(state.stop));
+      this.#training.onMessage({ code: "stop.asked", stop: state.stop });
+    }
+    if (!own && state.status === "stopped" && state.live.length === 0) this.#stopped.abort();
+  }
+
+  #isOurs({ driver }: RunState): boolean {
+    return driver.id.startsWith(localExecutionId(this.#lease.holder, ""));
   }
 
   async #drive(definition: Definition): Promise<LocalResult> {
@@ -148,7 +182,7 @@ class Session {
   }
 
   async #execute(definition: Definition, name: string, input: unknown): Promise<ExecutionResult> {
-    const stop = AbortSignal.any([this.#training.interrupt, this.#lease.lost]);
+    const stop = AbortSignal.any([this.#training.interrupt, this.#lease.lost, this.#stopped.signal]);
     const result = await runExecution({
       definition,
       input,
@@ -199,20 +233,21 @@ class Session {
     await this.#batch.close();
     // What is decided is written before the lease is given back.
     await Promise.allSettled(this.#deciding);
-    const newest = await this.#journal.newest(this.#training.run);
-    const state = newest?.state;
-    const ours = state?.driver.id.startsWith(localExecutionId(this.#lease.holder, "")) === true;
+    const state = await this.#settledState(result);
+    const ours = state !== undefined && this.#isOurs(state);
     if (result.status === "ABORTED") {
-      return { result: ours && state.status === "finished" ? "finished" : "interrupted", state };
+      if (ours && (state.status === "finished" || state.status === "stopped"))
+        return { result: state.status, state };
+      return { result: "interrupted", state };
     }
     if (result.status === "SUCCEEDED") {
-      if (state?.status !== "finished") {
+      if (state?.status !== "finished" && state?.status !== "stopped") {
         throw new PawlError(
           "INTERNAL",
           `the state machine succeeded, but run ${this.#training.run} is ${state?.status}`,
         );
       }
-      return { result: "finished", state };
+      return { result: state.status, state };
     }
     const { error, cause } = result;
     if (this.#thrown !== undefined && error === this.#thrown.name) throw this.#thrown;
@@ -222,5 +257,18 @@ class Session {
       state,
       error: { error, cause },
     };
+  }
+
+  /** Where the run stands now. A stop that an interrupted execution did not live to see is final with it. */
+  async #settledState({ status }: ExecutionResult): Promise<RunState | undefined> {
+    const { run } = this.#training;
+    const newest = await this.#journal.newest(run);
+    const state = newest?.state;
+    if (status !== "ABORTED" || state?.stop === undefined || state.status === "stopped") return state;
+    if (!this.#isOurs(state)) return state;
+    const gone = { check: async () => ({ alive: false, who: state.driver.execution }) };
+    const { id, by } = state.stop;
+    await stopRun({ ...this.#ports, liveness: gone })({ run, id, by, sequence: state.sequence });
+    return (await this.#journal.newest(run, state.sequence))?.state;
   }
 }
