@@ -1,20 +1,31 @@
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
 import { AssetHashType, DockerImage } from "aws-cdk-lib";
 import { Code } from "aws-cdk-lib/aws-lambda";
-import { buildSync } from "esbuild";
+import { installation } from "../installation.ts";
 
-/** Where the handlers are: one file for each function. */
-export const handlersFolder = fileURLToPath(new URL("../lambdas/", import.meta.url));
+/** One for each decision; the file in the handlers' folder has the same name. */
+export const handlerNames = ["open", "review", "recover"] as const;
+export type HandlerName = (typeof handlerNames)[number];
+
+/** Where the handlers are: one file, or one folder with a bundle, for each function. */
+export const handlersFolder = installation.handlers;
+
+const bundleFile = "index.mjs";
 
 /**
  * Writes `<folder>/<name>.ts` and all that it imports to `<outFolder>/index.mjs`, for Lambda's Node 24. The AWS SDK
- * is bundled too: the one in the runtime is another version from month to month, and slower to load.
+ * is bundled too: the one in the runtime is another version from month to month, and slower to load. Gives the paths
+ * of what went in.
  */
-export function bundleHandler(folder: string, name: string, outFolder: string): void {
-  buildSync({
+export function bundleHandler(folder: string, name: string, outFolder: string): string[] {
+  // Loaded only here: who uses the package has its bundles, and no esbuild.
+  const { buildSync }: typeof import("esbuild") = createRequire(import.meta.url)("esbuild");
+  const { metafile } = buildSync({
+    metafile: true,
     entryPoints: [join(folder, `${name}.ts`)],
-    outfile: join(outFolder, "index.mjs"),
+    outfile: join(outFolder, bundleFile),
     bundle: true,
     platform: "node",
     target: "node24",
@@ -29,10 +40,16 @@ export function bundleHandler(folder: string, name: string, outFolder: string): 
       js: 'import { createRequire as createRequireOfBundle } from "node:module";\nconst require = createRequireOfBundle(import.meta.url);',
     },
   });
+  return Object.keys(metafile.inputs).map((path) => resolve(path));
 }
 
-/** The same as an asset; bundled in this process, so that no Docker is needed. */
-export const handlerCode = (folder: string, name: string): Code =>
+/** A function's bundle as an asset: the one that came with the package, or made in this process, so that no Docker is needed. */
+export function handlerCode(folder: string, name: HandlerName): Code {
+  const packaged = join(folder, name);
+  return existsSync(join(packaged, bundleFile)) ? Code.fromAsset(packaged) : bundled(folder, name);
+}
+
+const bundled = (folder: string, name: HandlerName): Code =>
   Code.fromAsset(folder, {
     // By what comes out, since most of what goes in is in other folders.
     assetHashType: AssetHashType.OUTPUT,

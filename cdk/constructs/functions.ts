@@ -4,11 +4,11 @@ import * as lambda from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
-import { handlerCode, handlersFolder } from "../bundle.ts";
+import { type HandlerName, handlerCode, handlersFolder } from "../bundle.ts";
 import { keyPrefixes } from "./storage.ts";
 
 export interface FunctionsOptions {
-  /** The folder of open.ts, review.ts and recover.ts. Default: the repository's `lambdas`. */
+  /** The folder of the functions' sources, to be bundled by esbuild. Default: Pawl's own, bundled already in its package. */
   readonly handlers?: string;
 }
 
@@ -50,16 +50,17 @@ export class Functions extends Construct {
         }),
       ],
     });
-    this.open = this.decide("Open", props, [describeExecutions, describeJobs, terminateJobs]);
-    this.review = this.decide("Review", props, []);
-    this.recover = this.decide("Recover", props, [describeJobs]);
+    this.open = this.decide("open", props, [describeExecutions, describeJobs, terminateJobs]);
+    this.review = this.decide("review", props, []);
+    this.recover = this.decide("recover", props, [describeJobs]);
   }
 
   private decide(
-    name: "Open" | "Review" | "Recover",
+    handler: HandlerName,
     { bucket, handlers = handlersFolder }: FunctionsProps,
     more: readonly iam.PolicyStatement[],
   ): lambda.Function {
+    const name = handler.charAt(0).toUpperCase() + handler.slice(1);
     const logGroup = new logs.LogGroup(this, `${name}Logs`, {
       retention: logs.RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -93,7 +94,7 @@ export class Functions extends Construct {
     });
     return new lambda.Function(this, name, {
       description: `Pawl: ${name}`,
-      code: handlerCode(handlers, name.toLowerCase()),
+      code: handlerCode(handlers, handler),
       handler: "index.handler",
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
