@@ -3,6 +3,8 @@ import type { ExitCode } from "../core/errors.ts";
 /** Where a command writes: results on stdout, talk on stderr. */
 export interface Console {
   readonly out: (text: string) => void;
+  /** Bytes on stdout as they are, once there is room for them; `false` where nobody reads them any more. */
+  readonly outBytes: (bytes: Uint8Array) => Promise<boolean>;
   readonly err: (text: string) => void;
   /** What a trainer prints, as it came. */
   readonly errBytes: (bytes: Uint8Array) => void;
@@ -26,22 +28,31 @@ interface OptionSpec {
   readonly flags: string;
   readonly description: string;
   readonly fallback?: string;
+  /** What it may be, where that is a list: shells offer it. */
+  readonly values?: readonly string[];
 }
 
 export interface CommandSpec {
   readonly name: string;
   /** In commander's notation: `<name>` is needed, `[name]` may be left out. */
-  readonly args: readonly { readonly syntax: string; readonly description: string }[];
+  readonly args: readonly {
+    readonly syntax: string;
+    readonly description: string;
+    readonly values?: readonly string[];
+  }[];
   readonly summary: string;
   readonly example: string;
   readonly options: readonly OptionSpec[];
+  /** What its help says below the options. */
+  readonly notes?: string;
   /** Loaded only when it runs, so that the others start fast. */
   readonly load: () => Promise<CommandRun>;
 }
 
 const store: OptionSpec = {
-  flags: "--store <folder>",
-  description: "where runs live (default: .pawl in this folder, or PAWL_STORE)",
+  flags: "--store <store>",
+  description:
+    "where runs live: a folder, or s3://bucket/prefix (default: .pawl in this folder, or PAWL_STORE)",
 };
 const json: OptionSpec = { flags: "--json", description: "print the result as JSON on stdout" };
 const acceptChanges: OptionSpec = {
@@ -50,8 +61,60 @@ const acceptChanges: OptionSpec = {
 };
 const verbose: OptionSpec = { flags: "--verbose", description: "show what the trainer prints, on stderr" };
 
+/** What `pawl runs` tells of a run; only the first two can change by themselves. */
+export const runStates = [
+  "training",
+  "waiting",
+  "interrupted",
+  "stopped",
+  "finished",
+  "failed",
+  "damaged",
+] as const;
+
+/** The shells that commands are completed in. */
+export const shells = ["bash", "zsh", "fish"] as const;
+
+const completionNotes = `To complete commands, options and the names of runs with TAB:
+  bash  eval "$(pawl completion bash)"   in ~/.bashrc
+  zsh   eval "$(pawl completion zsh)"    in ~/.zshrc, after compinit
+  fish  pawl completion fish > ~/.config/fish/completions/pawl.fish`;
+
 /** The one table of commands: parser, help and documentation are made from it. */
 export const commands: readonly CommandSpec[] = [
+  {
+    name: "init",
+    args: [{ syntax: "[folder]", description: "where to (default: this folder)" }],
+    summary: "Write a job file and a trainer to begin with, which train as they stand.",
+    example: "pawl init moons --trainer python",
+    options: [
+      {
+        flags: "--trainer <kind>",
+        description: "python, javascript, shell or pytorch",
+        fallback: "python",
+        values: ["python", "javascript", "shell", "pytorch"],
+      },
+      { flags: "--name <name>", description: "the job's name (default: the folder's)" },
+      json,
+    ],
+    load: async () => (await import("./init.ts")).init,
+  },
+  {
+    name: "validate",
+    args: [{ syntax: "[file]", description: "the job file (default: pawl.yaml)" }],
+    summary: "Check a job file, and tell all that is wrong with it. Starts nothing and writes nothing.",
+    example: "pawl validate examples/digits/pawl.yaml",
+    options: [json],
+    load: async () => (await import("./validate.ts")).validate,
+  },
+  {
+    name: "schema",
+    args: [],
+    summary: "Print the JSON Schema of a job file, for editors.",
+    example: "pawl schema > pawl.schema.json",
+    options: [],
+    load: async () => (await import("./schema.ts")).schema,
+  },
   {
     name: "train",
     args: [{ syntax: "[file]", description: "the job file (default: pawl.yaml)" }],
@@ -76,6 +139,36 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import("./train.ts")).resume,
   },
   {
+    name: "stop",
+    args: [{ syntax: "<name>", description: "the run" }],
+    summary: "Stop a run, wherever it is trained: what is trained is committed, and pawl resume goes on.",
+    example: "pawl stop shell-1",
+    options: [{ flags: "--no-wait", description: "do not wait until it has stopped" }, store, json],
+    load: async () => (await import("./stop.ts")).stop,
+  },
+  {
+    name: "runs",
+    args: [],
+    summary: "List the runs in a store, the newest first.",
+    example: "pawl runs --state failed,interrupted --newer-than 2d",
+    options: [
+      {
+        flags: "--state <states>",
+        description: `only these, with commas between: ${runStates.join(", ")}`,
+        values: runStates,
+      },
+      { flags: "--job <job>", description: "only runs of the job with this name" },
+      {
+        flags: "--newer-than <age>",
+        description: "only those that changed within this time (90min, 12h, 2d)",
+      },
+      { flags: "--older-than <age>", description: "only those that have not changed for this time" },
+      store,
+      json,
+    ],
+    load: async () => (await import("./run-list.ts")).runs,
+  },
+  {
     name: "show",
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Show a run: state, epochs, attempts, and each decision with its reason.",
@@ -84,16 +177,100 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import("./show.ts")).show,
   },
   {
+    name: "watch",
+    args: [{ syntax: "<name>", description: "the run" }],
+    summary: "Watch a run that somebody trains, as its trainer sees it. Ctrl-C only leaves.",
+    example: "pawl watch shell-1",
+    options: [store, json],
+    load: async () => (await import("./watch.ts")).watch,
+  },
+  {
+    name: "logs",
+    args: [{ syntax: "<name>", description: "the run" }],
+    summary: "Print what the trainer printed.",
+    example: "pawl logs shell-1 --follow",
+    options: [
+      {
+        flags: "--attempt <attempt>",
+        description: "a number, newest or all",
+        fallback: "newest",
+        values: ["newest", "all"],
+      },
+      { flags: "-f, --follow", description: "go on as it prints, until the run is over; Ctrl-C only leaves" },
+      store,
+      { flags: "--json", description: "print a JSON object for each line on stdout" },
+    ],
+    load: async () => (await import("./logs.ts")).logs,
+  },
+  {
+    name: "checkpoints",
+    args: [{ syntax: "<name>", description: "the run" }],
+    summary: "List a run's checkpoints, and what else of them is in the store.",
+    example: "pawl checkpoints shell-1",
+    options: [store, json],
+    load: async () => (await import("./checkpoints.ts")).checkpoints,
+  },
+  {
     name: "pull",
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Copy the files of a committed checkpoint into a folder.",
     example: "pawl pull shell-1 --epoch best --to shell-model",
     options: [
-      { flags: "--epoch <epoch>", description: "a number, best or last", fallback: "last" },
+      {
+        flags: "--epoch <epoch>",
+        description: "a number, best or last",
+        fallback: "last",
+        values: ["best", "last"],
+      },
       { flags: "--to <folder>", description: "an absent or empty folder (needed)" },
       store,
       json,
     ],
     load: async () => (await import("./pull.ts")).pull,
+  },
+  {
+    name: "copy",
+    args: [{ syntax: "<name>", description: "the run" }],
+    summary: "Copy a run to another store, to go on with it there.",
+    example: "pawl copy shell-1 --from .pawl --to archive",
+    options: [
+      { flags: "--from <store>", description: "the store that the run is in (needed)" },
+      { flags: "--to <store>", description: "the store to copy it to (needed)" },
+      json,
+    ],
+    load: async () => (await import("./copy.ts")).copy,
+  },
+  {
+    name: "prune",
+    args: [{ syntax: "[name]", description: "the run (default: every run in the store)" }],
+    summary: "Show what nobody needs any more, and with --yes remove it.",
+    example: "pawl prune --yes",
+    options: [
+      { flags: "--yes", description: "remove it; without this nothing is removed" },
+      { flags: "--whole-runs", description: "remove whole runs too, with their history" },
+      {
+        flags: "--state <states>",
+        description:
+          "with --whole-runs, those that are finished, failed, stopped or interrupted (default: finished)",
+        values: ["finished", "failed", "stopped", "interrupted"],
+      },
+      {
+        flags: "--older-than <age>",
+        description:
+          "with --whole-runs, those that have not changed for this time (needed where no run is named)",
+      },
+      store,
+      json,
+    ],
+    load: async () => (await import("./prune.ts")).prune,
+  },
+  {
+    name: "completion",
+    args: [{ syntax: "<shell>", description: shells.join(", "), values: shells }],
+    summary: "Print the script that completes what is typed in a shell.",
+    example: "pawl completion bash",
+    options: [],
+    notes: completionNotes,
+    load: async () => (await import("./completion.ts")).completion,
   },
 ];

@@ -22,6 +22,10 @@ export function processConsole(): Console {
   });
   return {
     out: (text) => void stdout.write(`${text}\n`),
+    outBytes: (bytes) =>
+      new Promise((resolve) =>
+        stdout.write(bytes, (error) => resolve(error === null || error === undefined)),
+      ),
     err: (text) => void stderr.write(`${text}\n`),
     errBytes: (bytes) => void stderr.write(bytes),
     live: (line) => void stderr.write(`\r\x1b[2K${fitted(line, stderr.columns ?? 80)}`),

@@ -9,6 +9,7 @@ import { trainLocally } from "../local/training.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Console, OptionValues } from "./commands.ts";
 import { onInterrupt } from "./interrupt.ts";
+import { nextCommand } from "./next-command.ts";
 import { Progress } from "./progress.ts";
 import { renderSummary, summarizeRun } from "./summary.ts";
 
@@ -38,7 +39,9 @@ export async function follow(following: Following): Promise<ExitCode> {
     () => {
       batch?.killAll();
       progress.end();
-      console.err(`stopped at once; 'pawl resume ${run}' goes on from the last committed epoch`);
+      console.err(
+        `stopped at once; '${nextCommand("resume", run, store)}' goes on from the last committed epoch`,
+      );
     },
   );
   console.err(`run ${run}, job ${job.name} (${jobDigest(job).slice(0, 8)}), store ${store.address}`);
@@ -51,6 +54,9 @@ export async function follow(following: Following): Promise<ExitCode> {
       interrupt: interrupt.signal,
       onMessage: (message) => {
         progress.show(message);
+        if (message.code === "stop.asked") {
+          progress.note(`${message.stop.by} asks that it stop: saving what is trained …`);
+        }
         if (message.code !== "journal.entry") return;
         decisions += 1;
         if (batch !== undefined) onEntry?.(message.entry, batch);
@@ -65,36 +71,53 @@ export async function follow(following: Following): Promise<ExitCode> {
         next: "Run the same command again.",
       });
     }
-    if (result === "refused" || state === undefined) throw refusal(error);
+    if (result === "refused" || state === undefined) throw refusal(error, following);
     // Ctrl-C can come when all is over.
-    const over = state.status === "finished" || (state.status === "failed" && decisions > 0);
+    const over =
+      state.status === "finished" || result === "stopped" || (state.status === "failed" && decisions > 0);
     const status = over ? state.status : "interrupted";
     const summary = summarizeRun(state, job, store.address, status);
-    console.out(options.json === true ? JSON.stringify(summary) : renderSummary(summary));
+    console.out(options.json === true ? JSON.stringify(summary) : renderSummary(summary, store));
     if (status === "interrupted") {
-      console.err(`Run the same command again, or 'pawl resume ${run}', to go on.`);
+      console.err(`Run the same command again, or '${nextCommand("resume", run, store)}', to go on.`);
       return exitCodes.notFinished;
     }
+    if (status === "stopped") return exitCodes.stopped;
     if (summary.failure !== undefined) console.err(summary.failure.next);
     if (status === "finished" && decisions === 0) {
       const again = given === undefined ? "'pawl train' with --new" : "the same command with --new";
       console.err(`It was finished already: nothing was trained. To begin another run: ${again}.`);
     }
     return status === "finished" ? exitCodes.done : exitCodes.runFailed;
+  } catch (error) {
+    if (!(error instanceof PawlError) || error.code !== "RUN_HELD") throw error;
+    throw new PawlError("RUN_HELD", error.message, {
+      ...heldNext(following),
+      details: error.details,
+      cause: error,
+    });
   } finally {
     progress.end();
     restore();
   }
 }
 
+const heldNext = ({ run, store }: Following): { next: string } => ({
+  next: `Wait until it ends, or stop it with '${nextCommand("stop", run, store)}'; what it has committed is kept.`,
+});
+
 /** The state machine ended without the run: its error in the CLI's words. */
-function refusal(failure: { error: string; cause: string } | undefined): PawlError {
+function refusal(failure: { error: string; cause: string } | undefined, following: Following): PawlError {
   const { error, cause } = failure ?? { error: "unknown", cause: "the state machine gave no reason" };
   if (error === "Pawl.RunHeld" || error === "Pawl.Superseded")
-    return new PawlError("RUN_HELD", cause, { next: "Wait until it ends, or end it." });
+    return new PawlError("RUN_HELD", cause, heldNext(following));
   if (error === "Pawl.JobChanged")
     return new PawlError("JOB_CHANGED", cause, { next: "Go on with --accept-changes." });
   if (error === "Pawl.JobInvalid") return new PawlError("JOB_INVALID", cause);
+  if (error === "Pawl.CheckpointNotFound")
+    return new PawlError("CHECKPOINT_NOT_FOUND", cause, {
+      next: "Correct checkpoint.from in the job file, and run the same command again.",
+    });
   return new PawlError("DEFINITION_FAILED", `the state machine failed: ${error}: ${words(cause)}`, {
     details: { error, cause },
     next: "What was committed is kept: correct the cause and run the same command again.",

@@ -25,11 +25,17 @@ export const metricWords = (metrics: Metrics): string =>
     .map(([name, value]) => `${name} ${metric(value)}`)
     .join("  ");
 
-/** A moment of the journal, in UTC and to the second: `2026-11-21 11:08:14`. */
-export const moment = (at: string): string => at.slice(0, 19).replace("T", " ");
+/** A moment of the journal, in UTC and to the second: `2026-11-21 11:08:14Z`. */
+export const moment = (at: string): string => `${at.slice(0, 19).replace("T", " ")}Z`;
 
-/** `columns` of `rows` lined up; numbers and short words, so no wrapping. */
-export function table(rows: readonly (readonly string[])[]): string {
+/**
+ * `columns` of `rows` lined up; numbers and short words, so no wrapping. `dress` may colour a cell, which it gets with
+ * its padding, so that the columns stay.
+ */
+export function table(
+  rows: readonly (readonly string[])[],
+  dress: (cell: string, row: number, column: number) => string = (cell) => cell,
+): string {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {
@@ -37,13 +43,23 @@ export function table(rows: readonly (readonly string[])[]): string {
     });
   }
   return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+    .map((row, at) => {
+      const last = row.findLastIndex((cell) => cell !== "");
+      return row
+        .slice(0, last + 1)
+        .map((cell, column) => dress(column === last ? cell : cell.padEnd(widths[column] ?? 0), at, column))
         .join("  ")
-        .trimEnd(),
-    )
+        .trimEnd();
+    })
     .join("\n");
+}
+
+/** How long ago, in its largest unit: `12 s`, `5 min`, `3 h`, `9 d`. */
+export function age(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  return whole < 2 * 86_400 ? `${Math.floor(whole / 3600)} h` : `${Math.floor(whole / 86_400)} d`;
 }
 
 /** `1 epoch`, `2 epochs`. */

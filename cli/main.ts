@@ -1,7 +1,8 @@
-#!/usr/bin/env node
 import { enableCompileCache } from "node:module";
-import { fileURLToPath } from "node:url";
+import { installation } from "../installation.ts";
 
 // Halves the time to start. Where the folder cannot be written, nothing is kept and all goes on.
-enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/pawl", import.meta.url)));
-await import("./command-line.ts");
+enableCompileCache(installation.compileCache);
+const [first, second, ...words] = process.argv.slice(2);
+if (first === "complete" && second === "--") await (await import("./complete.ts")).complete(words);
+else await import("./command-line.ts");

@@ -1,4 +1,5 @@
 import type { JournalEntry } from "../core/journal-entry.ts";
+import type { RunState } from "../core/run-state.ts";
 import type { TrainingMessage } from "../local/training.ts";
 import { type Colour, paint } from "./colour.ts";
 import type { Console } from "./commands.ts";
@@ -69,6 +70,16 @@ export class Progress {
       case "journal.entry":
         this.#entry(message.entry);
     }
+  }
+
+  /** Takes up a run that is in `state` already; its newest decision is so many seconds old. */
+  goOn(state: string, run: RunState, secondsAgo: number): void {
+    this.#state = state;
+    this.#committed = run.progress.epoch;
+    const reported = run.live.flatMap(({ pending }) => pending.map(({ report }) => report.epoch));
+    this.#epoch = Math.min(Math.max(run.progress.epoch, ...reported) + 1, this.#options.epochs);
+    this.#epochSeconds = run.recent.at(-1)?.report.seconds;
+    this.#since = performance.now() - secondsAgo * 1000;
   }
 
   /** A line that is not about the run itself. */

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { bestCheckpoint } from "../core/decisions/progress.ts";
+import { chooseCheckpoint } from "../core/choose-checkpoint.ts";
 import { exitCodes, PawlError } from "../core/errors.ts";
 import type { TrainingJob } from "../core/job.ts";
 import type { KeptCheckpoint, RunState } from "../core/run-state.ts";
@@ -50,7 +50,7 @@ async function fetchWhole(store: ObjectStore, state: RunState, checkpoint: KeptC
   );
   const made: string[] = [];
   try {
-    await makeFolders(dirname(to), made);
+    await makeFolders(partial, made);
     await restoreCheckpoint(store, state.run, checkpoint.name, partial, { signal: interrupt.signal });
     if (there) await moveContents(partial, to);
     else await rename(partial, to);
@@ -110,36 +110,13 @@ async function checkDestination(to: unknown): Promise<string> {
 }
 
 function choose(state: RunState, job: TrainingJob, wanted: string): KeptCheckpoint {
-  const kept = state.kept.map((checkpoint) => checkpoint.epoch).join(", ");
-  const there = kept === "" ? "it has none" : `it has those of epochs ${kept}`;
-  const missing = (what: string, next: string) =>
-    new PawlError("CHECKPOINT_NOT_FOUND", `run ${state.run} has no checkpoint ${what}: ${there}`, { next });
-  if (wanted === "last") {
-    const last = state.kept.at(-1);
-    if (last === undefined) throw missing("yet", "Train it first.");
-    return last;
-  }
-  if (wanted === "best") {
-    const goal = job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined;
-    if (goal === undefined) {
-      throw missing(
-        "known as its best",
-        "Say what best means with checkpoint.best in the job, or name an --epoch.",
-      );
-    }
-    const best = bestCheckpoint(goal, state.kept);
-    if (best === undefined)
-      throw missing(`with a value of ${goal.metric}`, "Report the metric, or name an --epoch.");
-    return best;
-  }
+  if (wanted === "last" || wanted === "best") return chooseCheckpoint(state, job, wanted);
   if (!/^[1-9]\d*$/.test(wanted)) {
     throw new PawlError("USAGE", `--epoch ${wanted}: must be a number, best or last`, {
       next: "Correct --epoch.",
     });
   }
-  const named = state.kept.findLast((checkpoint) => checkpoint.epoch === Number(wanted));
-  if (named === undefined) throw missing(`of epoch ${wanted}`, "Name one of these with --epoch.");
-  return named;
+  return chooseCheckpoint(state, job, Number(wanted));
 }
 
 const withOthers = (error: PawlError, state: RunState, tried: KeptCheckpoint): PawlError => {

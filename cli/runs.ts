@@ -1,39 +1,48 @@
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { PawlError } from "../core/errors.ts";
-import { Name, nameRule } from "../core/names.ts";
-import { automaticRun } from "../core/names.ts";
+import { automaticRun, Name, nameRule, runNumber } from "../core/names.ts";
 import type { Journal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { openStore } from "../store/open-store.ts";
+import { openStore, type StoreAccess } from "../store/open-store.ts";
 import type { OptionValues } from "./commands.ts";
+import { storeAddress } from "./store-address.ts";
 
-const hasScheme = (address: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(address);
+/**
+ * The store that `run` is to be read from: it is neither made nor written to. `flag` is the option that names it. Throws
+ * RUN_NOT_FOUND.
+ */
+export const openStoreToRead = (
+  options: OptionValues,
+  run: string,
+  flag?: "--store" | "--from",
+): Promise<ObjectStore> => openStoreOf(options, run, "read", flag);
 
-/** The store's address as it was given, or where runs live by default. */
-export function storeAddress(options: OptionValues): string {
-  const given = options.store ?? process.env.PAWL_STORE;
-  const address = typeof given === "string" && given !== "" ? given : ".pawl";
-  return hasScheme(address) ? address : resolve(address);
+/** The store that holds `run`, to be written to; one that is not there is not made. Throws RUN_NOT_FOUND. */
+export async function openStoreToChange(options: OptionValues, run: string): Promise<ObjectStore> {
+  await openStoreOf(options, run, "read");
+  return await openStore(storeAddress(options));
 }
 
-/** The store that `run` is to be read from; one that is not there is not made. Throws RUN_NOT_FOUND. */
-export async function openStoreToRead(options: OptionValues, run: string): Promise<ObjectStore> {
+async function openStoreOf(
+  options: OptionValues,
+  run: string,
+  access: StoreAccess,
+  flag: "--store" | "--from" = "--store",
+): Promise<ObjectStore> {
   checkRunName(run);
   const address = storeAddress(options);
-  if (!hasScheme(address)) {
-    const absent = await stat(address).then(
-      () => false,
-      (error: NodeJS.ErrnoException) => error.code === "ENOENT",
-    );
-    if (absent) {
-      throw new PawlError("RUN_NOT_FOUND", `there is no run ${run}: there is no store at ${address}`, {
-        next: "Give the --store that the run is in, or go to the folder that it was started from.",
-        details: { run, store: address },
-      });
-    }
+  try {
+    return await openStore(address, access);
+  } catch (error) {
+    if (!(error instanceof PawlError) || error.code !== "STORE_NOT_FOUND") throw error;
+    throw new PawlError("RUN_NOT_FOUND", `there is no run ${run}: ${error.message}`, {
+      next:
+        flag === "--from"
+          ? "Correct --from: name the store that the run is in."
+          : "Give the --store that the run is in, or go to the folder that it was started from.",
+      details: { run, store: address },
+      cause: error,
+    });
   }
-  return await openStore(address);
 }
 
 /** Throws NAME_INVALID where `name` cannot be a run's. */
@@ -49,12 +58,6 @@ export function checkRunName(name: string): string {
     );
   }
   return name;
-}
-
-/** A run of `job` by its automatic name: its number, else `undefined`. */
-function runNumber(job: string, run: string): number | undefined {
-  const digits = run.startsWith(`${job}-`) ? run.slice(job.length + 1) : "";
-  return /^[1-9]\d*$/.test(digits) ? Number(digits) : undefined;
 }
 
 interface Found {
@@ -77,12 +80,12 @@ async function runsOf(journal: Journal, job: string): Promise<Found[]> {
 
 /**
  * Which run a job trains: the one that is named; else its newest unfinished one; else, where it has runs and all are
- * finished, the newest; else its first. With `another`, one that does not exist yet.
+ * finished, the newest; else its first. With `another`, one that does not exist yet, and that comes after `taken`.
  */
 export async function chooseRun(
   journal: Journal,
   job: string,
-  { name, another }: { name: string | undefined; another: boolean },
+  { name, another, taken }: { name: string | undefined; another: boolean; taken?: string },
 ): Promise<string> {
   if (name !== undefined) {
     checkRunName(name);
@@ -95,7 +98,7 @@ export async function chooseRun(
     return name;
   }
   if (another) {
-    let highest = 0;
+    let highest = taken === undefined ? 0 : (runNumber(job, taken) ?? 0);
     for await (const run of journal.runs()) highest = Math.max(highest, runNumber(job, run) ?? 0);
     return automaticRun(job, highest + 1);
   }

@@ -2,14 +2,15 @@ import * as z from "zod";
 import { exitCodes } from "../core/errors.ts";
 import type { AttemptHistory } from "../core/history.ts";
 import { Metrics } from "../core/report.ts";
-import type { RunState } from "../core/run-state.ts";
-import { leaseLiveness } from "../local/lease.ts";
 import { openJournal } from "../store/journal.ts";
+import type { ObjectStore } from "../store/object-store.ts";
 import type { CommandRun } from "./commands.ts";
 import { lastLines, oneLine } from "./failure-words.ts";
 import { duration, metricWords, moment, table } from "./format.ts";
+import { nextCommand } from "./next-command.ts";
 import { type RunStory, readRun, readStory } from "./read-run.ts";
 import { openStoreToRead } from "./runs.ts";
+import { standing, whoDrives } from "./standing.ts";
 import { renderSummary, Summary, summarizeRun } from "./summary.ts";
 
 /** How many epochs and decisions are shown without `--all`. */
@@ -68,7 +69,7 @@ export const show: CommandRun = async ({ args, options, console }) => {
   const journal = openJournal(store);
   const story = await readStory(journal, name, store);
   const { job } = await readRun(journal, name, store);
-  const { alive, who } = await leaseLiveness(store).check(name, story.state.driver);
+  const { alive, who } = await whoDrives(store, story.state);
   const { execution } = story.state.driver;
   const driver = { execution, alive, ...(alive ? { who } : {}) };
   const summary = summarizeRun(story.state, job, store.address, standing(story.state, alive));
@@ -77,23 +78,23 @@ export const show: CommandRun = async ({ args, options, console }) => {
     return exitCodes.done;
   }
   const shown = options.all === true ? Number.POSITIVE_INFINITY : newest;
-  const words = standingWords(summary, driver);
+  const words = standingWords(summary, driver, store);
   console.out(
-    [renderSummary(summary, words), ...failure(story, summary), ...sections(story, shown)].join("\n\n"),
+    [renderSummary(summary, store, words), ...failure(story, summary), ...sections(story, shown, alive)].join(
+      "\n\n",
+    ),
   );
   return exitCodes.done;
 };
 
-/** A run whose driver is gone is interrupted, whatever its journal says last. */
-const standing = ({ status }: RunState, driven: boolean): Summary["status"] =>
-  !driven && (status === "training" || status === "waiting") ? "interrupted" : status;
-
 function standingWords(
-  { run, status }: Summary,
+  { run, status, stop }: Summary,
   { who = "another" }: ShownRun["driver"],
+  store: ObjectStore,
 ): string | undefined {
-  if (status === "interrupted") return `nobody trains it now; 'pawl resume ${run}' goes on`;
-  return status === "training" || status === "waiting" ? `by ${who}` : undefined;
+  if (status === "interrupted") return `nobody trains it now; '${nextCommand("resume", run, store)}' goes on`;
+  if (status !== "training" && status !== "waiting") return undefined;
+  return stop === undefined ? `by ${who}` : `by ${who}; it stops, as ${stop.by} asked at ${moment(stop.at)}`;
 }
 
 function shownRun(story: RunStory, summary: Summary, driver: ShownRun["driver"]): ShownRun {
@@ -127,7 +128,8 @@ function failure({ outcomes }: RunStory, { failure }: Summary): string[] {
   return [[...head, failure.next].join("\n")];
 }
 
-function sections(story: RunStory, shown: number): string[] {
+/** Of an attempt that has said nothing of its end, only whether the run is driven (`alive`) tells if it still lives. */
+function sections(story: RunStory, shown: number, alive: boolean): string[] {
   const { epochs, attempts, decisions } = story;
   const epochRows = epochs
     .slice(-shown)
@@ -144,7 +146,7 @@ function sections(story: RunStory, shown: number): string[] {
     .map((attempt) => [
       `  ${attempt.attempt}`,
       moment(attempt.submittedAt),
-      resultOf(attempt, story) ?? "live",
+      resultOf(attempt, story) ?? (alive ? "live" : "gone"),
       span(attempt.epochs),
       oneLine(attempt.message ?? ""),
     ]);

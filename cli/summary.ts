@@ -6,16 +6,20 @@ import type { TrainingJob } from "../core/job.ts";
 import { checkpointPrefix } from "../core/keys.ts";
 import { Metrics } from "../core/report.ts";
 import type { RunState } from "../core/run-state.ts";
+import type { ObjectStore } from "../store/object-store.ts";
 import { failureWords } from "./failure-words.ts";
-import { count, duration, metric, table } from "./format.ts";
+import { count, duration, metric, moment, table } from "./format.ts";
+import { nextCommand } from "./next-command.ts";
 
 /** What a run came to, for people and for programs alike: what `train --json` and `resume --json` print. */
 export const Summary = z.strictObject({
   run: z.string(),
-  /** `interrupted`: it can go on, and nobody trains it now. */
-  status: z.enum(["training", "waiting", "finished", "failed", "stopped", "interrupted"]),
+  /** `interrupted`: it can go on, and nobody trains it now; `stopped`: so it is, since somebody asked for it. */
+  status: z.enum(["training", "waiting", "stopped", "finished", "failed", "interrupted"]),
   /** Why it finished or failed, in words. */
   reason: z.string().optional(),
+  /** Who asked that it stop, and when; also while it still does. */
+  stop: z.strictObject({ by: z.string(), at: z.string() }).optional(),
   /** The last committed epoch, of how many. */
   epoch: z.int(),
   epochs: z.int(),
@@ -59,6 +63,7 @@ export function summarizeRun(
     run: state.run,
     status,
     reason: state.ending,
+    ...(state.stop === undefined ? {} : { stop: { by: state.stop.by, at: state.stop.at } }),
     epoch: state.progress.epoch,
     epochs: job.epochs,
     metrics: state.recent.at(-1)?.report.metrics ?? {},
@@ -81,13 +86,19 @@ export function summarizeRun(
   };
 }
 
+/** Who stopped a run and when, and what goes on; `undefined` for one that is not stopped. */
+const stoppedWords = ({ run, status, stop }: Summary, store: ObjectStore): string | undefined =>
+  status === "stopped" && stop !== undefined
+    ? `by ${stop.by} at ${moment(stop.at)}; '${nextCommand("resume", run, store)}' goes on`
+    : undefined;
+
 const nearby = (address: string): string => {
   const path = relative(process.cwd(), address);
   return address.startsWith("/") && !path.startsWith("..") && path !== "" ? path : address;
 };
 
-/** `standing` says more on a run's status than the status alone. */
-export function renderSummary(summary: Summary, standing?: string): string {
+/** `standing` says more on a run's status than the status alone; `store` is the one that it is in. */
+export function renderSummary(summary: Summary, store: ObjectStore, standing?: string): string {
   const { run, status, reason, best, failure } = summary;
   const metrics = Object.entries(summary.metrics).map(([name, value]) => {
     const note = best?.metric === name ? `  (best ${metric(best.value)} at epoch ${best.epoch})` : "";
@@ -114,6 +125,6 @@ export function renderSummary(summary: Summary, standing?: string): string {
       .reverse()
       .map((checkpoint) => ["", nearby(checkpoint.address)]),
   ];
-  const why = standing ?? (failure === undefined ? reason : undefined);
+  const why = stoppedWords(summary, store) ?? standing ?? (failure === undefined ? reason : undefined);
   return `${run} ${status}${why === undefined ? "" : `: ${why}`}\n${table(rows)}`;
 }

@@ -29,7 +29,12 @@ function jobFields(): string {
   return markdownTable(["field", "what may be written", "default", "what it does"], rows);
 }
 
-function command({ name, summary, args, options, example }: CommandSpec): string {
+/** Examples that do not go through in the order of the table, each with why. */
+const notRun: Readonly<Record<string, string>> = {
+  stop: "shell-1 is finished here; what-happens-when/stopped.md stops a run",
+};
+
+function command({ name, summary, args, options, example, notes }: CommandSpec): string {
   const usage = ["pawl", name, ...args.map(({ syntax }) => syntax), "[options]"].join(" ");
   const rows = [
     ...args.map(({ syntax, description }) => [`\`${syntax}\``, description]),
@@ -38,7 +43,12 @@ function command({ name, summary, args, options, example }: CommandSpec): string
       fallback === undefined ? description : `${description} (default: \`${fallback}\`)`,
     ]),
   ];
-  return `### pawl ${name}\n\n${summary}\n\n    ${usage}\n\nExample: \`${example}\`\n\n${markdownTable(["", ""], rows)}`;
+  const skip = notRun[name] === undefined ? "" : `<!-- skip: ${notRun[name]} -->\n`;
+  const shown = `${skip}\`\`\`sh\n${example}\n\`\`\``;
+  const more = notes === undefined ? [] : [`    ${notes.replaceAll("\n", "\n    ")}`];
+  return [`### pawl ${name}`, summary, `    ${usage}`, shown, markdownTable(["", ""], rows), ...more].join(
+    "\n\n",
+  );
 }
 
 const exitCodeWords = {
@@ -48,7 +58,7 @@ const exitCodeWords = {
   runFailed: "The run failed. It keeps what is committed, and the same command tries again.",
   notFinished: "Interrupted before the run was finished; the same command goes on.",
   notFound: "There is no such run or checkpoint.",
-  stopped: "The run was stopped on purpose. No command of this version does that.",
+  stopped: "The run was stopped with `pawl stop`; `pawl resume` goes on.",
 } as const satisfies Record<keyof typeof exitCodes, string>;
 
 const exitCodeTable = (): string =>
@@ -97,7 +107,11 @@ const parts: Readonly<Record<string, () => string>> = {
 };
 
 /** The files that hold generated parts. */
-export const generatedFiles = ["docs/job.md", "docs/cli.md", "docs/when-things-go-wrong.md"] as const;
+export const generatedFiles = [
+  "docs/job.md",
+  "docs/cli.md",
+  "docs/what-happens-when/failure-classes.md",
+] as const;
 
 const marked = /(<!-- generated: (.+?) -->\n)([\s\S]*?)(\n<!-- end generated -->)/g;
 

@@ -46,6 +46,7 @@ async function printed(
   const nothing = () => {};
   const console: Console = {
     out: (text) => lines.push(text),
+    outBytes: async () => true,
     err: nothing,
     errBytes: nothing,
     live: nothing,

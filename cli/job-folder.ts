@@ -1,0 +1,19 @@
+import { stat } from "node:fs/promises";
+import { PawlError } from "../core/errors.ts";
+import type { JournalHead } from "../lambdas/journalled.ts";
+import type { ObjectStore } from "../store/object-store.ts";
+
+/**
+ * Before anything is started: a run that came from another machine names a folder of that one. Throws JOB_NOT_FOUND
+ * where the job's folder is not here. A finished run needs none.
+ */
+export async function checkJobFolder({ state, source }: JournalHead, store: ObjectStore): Promise<void> {
+  if (source === undefined || state.status === "finished") return;
+  const found = await stat(source.folder).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  const { run } = state;
+  throw new PawlError("JOB_NOT_FOUND", `the folder of run ${run}'s job is not here: ${source.folder}`, {
+    next: `Go to where its job file is now: pawl train FILE --run ${run} --store ${store.address} goes on from there.`,
+    details: { run, folder: source.folder },
+  });
+}
