@@ -6,8 +6,8 @@ import { parse } from "yaml";
 import * as z from "zod";
 import { TrainingJob } from "../core/job.ts";
 import { loadDefinition } from "../local/definition.ts";
+import { documents, readBlocks, runBlocks } from "../scripts/docs-commands.ts";
 import { generatedFiles, partNames, regenerate } from "../scripts/generate-docs.ts";
-import { readBlocks, runBlocks } from "../scripts/readme-commands.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -120,15 +120,14 @@ describe("links", () => {
 });
 
 describe("documents", () => {
-  it("show valid jobs", () => {
-    const jobs = pages.flatMap((page) =>
-      [...read(page).matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text = ""]) => ({
-        page,
-        input: parse(text),
-      })),
+  it("show valid jobs, or say that they are not", () => {
+    const jobs = documents.flatMap((page) =>
+      readBlocks(read(page))
+        .filter(({ language, file }) => language === "yaml" && file?.endsWith("pawl.yaml") !== false)
+        .map(({ text, invalid }) => ({ page, invalid, valid: TrainingJob.safeParse(parse(text)).success })),
     );
-    expect(jobs.length).toBeGreaterThan(2);
-    expect(jobs.filter(({ input }) => !TrainingJob.safeParse(input).success)).toEqual([]);
+    expect(jobs.length).toBeGreaterThan(10);
+    expect(jobs.filter(({ invalid, valid }) => valid !== (invalid === undefined))).toEqual([]);
   });
 
   it("have the package's version in the changelog", () => {
@@ -137,11 +136,14 @@ describe("documents", () => {
   });
 });
 
-describe("the README's commands", () => {
-  it("are run, or give a reason", () => {
-    const blocks = readBlocks(readme);
-    expect(blocks.some(({ text, skip }) => text === "npm run demo\n" && skip === undefined)).toBe(true);
-    expect(blocks.filter(({ skip }) => skip !== undefined).map(({ text }) => text)).toEqual(["npm test\n"]);
+describe("the documents' commands", () => {
+  it("are run, but for these", () => {
+    const blocks = documents.flatMap((page) => readBlocks(read(page)));
+    expect(blocks.filter(({ language }) => language === "sh").length).toBeGreaterThan(20);
+    expect(blocks.filter(({ skip }) => skip !== undefined).map(({ text }) => text)).toEqual([
+      "npm test\n",
+      "pawl stop shell-1\n",
+    ]);
   });
 
   /** Runs a README of these blocks. */
@@ -170,6 +172,8 @@ describe("the README's commands", () => {
     expect(await runReadme(sh("sh -c 'exit 7'\ntrue"), sh("true"))).toBe(7);
     expect(await runReadme(`<!-- exit: 7 -->\n${sh("sh -c 'exit 7'")}`, sh("true"))).toBe(0);
     expect(await runReadme(`<!-- exit: 7 -->\n${sh("true")}`, sh("true"))).toBe(1);
+    expect(await runReadme(`<!-- says: hello -->\n${sh("echo hello >&2")}`)).toBe(0);
+    expect(await runReadme(`<!-- says: hello -->\n${sh("echo goodbye")}`)).toBe(1);
     expect(await runReadme(`<!-- skip: not here -->\n${sh("exit 3")}`, sh("true"))).toBe(0);
   });
 

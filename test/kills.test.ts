@@ -1,121 +1,19 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { HistoryReader } from "../core/history.ts";
-import { readManifest } from "../store/checkpoints.ts";
-import { openFolderStore } from "../store/folder.ts";
-import { openJournal } from "../store/journal.ts";
-import { ProcessIdentity } from "../store/process-identity.ts";
-import { filesBelow, pawl, processesNaming, root, startPawl, temporaryFolder } from "./pawl.ts";
+import { describe, it } from "vitest";
+import { expectKillsChangeNothing, kills, type RunStore } from "./killing.ts";
+import { filesBelow, temporaryFolder } from "./pawl.ts";
 
-const job = join(root, "test", "fixtures", "steady", "pawl.yaml");
-const run = "steady-1";
-const kills = 50;
-
-/** A run's final checkpoint as paths and digests, and the epochs in the order in which they were committed. */
-async function outcome(folder: string) {
-  const store = await openFolderStore(folder);
-  const reader = new HistoryReader();
-  const committed: number[] = [];
-  let before = 0;
-  for await (const entry of openJournal(store).entries(run)) {
-    reader.add(entry);
-    for (let epoch = before + 1; epoch <= entry.state.progress.epoch; epoch += 1) committed.push(epoch);
-    expect(entry.state.progress.epoch).toBeGreaterThanOrEqual(before);
-    before = entry.state.progress.epoch;
-  }
-  const history = reader.history();
-  const name = history?.state.kept.at(-1)?.name ?? "";
-  const manifest = await readManifest(store, run, name);
-  return {
-    status: history?.state.status,
-    committed,
-    reported: history?.epochs.map((epoch) => epoch.report.epoch),
-    metrics: history?.epochs.map((epoch) => epoch.report.metrics),
-    files: manifest?.files.map(({ path, sha256, sizeBytes }) => ({ path, sha256, sizeBytes })),
-    failures: history?.state.failures.total ?? 0,
-  };
-}
-
-/** The agent or trainer of the live attempt, by its record. */
-async function recorded(store: string, what: "agent" | "trainer"): Promise<number | undefined> {
-  const scratch = join(store, ".internal", "scratch", run);
-  for (const attempt of await readdir(scratch).catch(() => [])) {
-    const text = await readFile(join(scratch, attempt, `${what}.json`), "utf8").catch(() => undefined);
-    if (text === undefined || text === "") continue;
-    return ProcessIdentity.safeParse(JSON.parse(text)).data?.pid;
-  }
-  return undefined;
-}
-
-function killIfThere(pid: number | undefined): boolean {
-  if (pid === undefined) return false;
-  try {
-    process.kill(pid, "SIGKILL");
-    return true;
-  } catch {
-    return false;
-  }
-}
+const folderStore = (folder: string): RunStore => ({
+  address: folder,
+  scratch: join(folder, ".internal", "scratch"),
+  leftovers: () => filesBelow(join(folder, ".internal", "tmp")),
+});
 
 describe("a run that is killed again and again", () => {
   it(`ends with the same checkpoint as one that is left alone, after ${kills} kills of runner, agent and trainer`, async () => {
     await using alone = await temporaryFolder();
     await using killed = await temporaryFolder();
-    await using sockets = await temporaryFolder();
-    await using signs = await temporaryFolder();
-    const enough = join(signs.path, "enough");
-    const quiet = await pawl(["train", job, "--store", alone.path, "--json"], {
-      env: { EPOCH_SECONDS: "0" },
-    });
-    expect(quiet.code, quiet.stderr).toBe(0);
-
-    const done = { runner: 0, agent: 0, trainer: 0 };
-    const victims = ["runner", "agent", "trainer"] as const;
-    const total = () => done.runner + done.agent + done.trainer;
-    let finished = false;
-    for (let round = 0; round < 400 && !finished; round += 1) {
-      const running = startPawl(["train", job, "--store", killed.path, "--json"], {
-        env: { TMPDIR: sockets.path, WAIT_FOR: enough },
-      });
-      let runnerKilled = false;
-      while (!runnerKilled && running.child.exitCode === null) {
-        const pause = sleep(Math.random() * 900);
-        await Promise.race([pause, running.done]);
-        if (running.child.exitCode !== null || total() >= kills) {
-          if (total() >= kills) await writeFile(enough, "");
-          await running.done;
-          break;
-        }
-        const victim = victims[Math.floor(Math.random() * victims.length)] ?? "runner";
-        if (victim === "runner") {
-          runnerKilled = killIfThere(running.child.pid);
-          if (runnerKilled) done.runner += 1;
-        } else if (killIfThere(await recorded(killed.path, victim))) done[victim] += 1;
-      }
-      const ran = await running.done;
-      if (ran.signal === "SIGKILL") continue;
-      expect(ran.code, ran.stderr).toBe(0);
-      finished = true;
-    }
-
-    expect(finished).toBe(true);
-    expect(total()).toBeGreaterThanOrEqual(kills);
-    for (const victim of victims) expect(done[victim], victim).toBeGreaterThan(0);
-    const [left, right] = [await outcome(alone.path), await outcome(killed.path)];
-    expect(right.status).toBe("finished");
-    expect(right.files).toEqual(left.files);
-    expect(right.files?.length).toBe(3);
-    expect(right.committed).toEqual(left.committed);
-    expect(right.reported).toEqual(left.reported);
-    expect(right.metrics).toEqual(left.metrics);
-    expect(left.failures).toBe(0);
-    expect(right.failures).toBeGreaterThan(0);
-
-    expect(await processesNaming(killed.path)).toEqual([]);
-    expect(await filesBelow(join(killed.path, ".internal", "tmp"))).toEqual([]);
-    expect(await filesBelow(join(killed.path, ".internal", "scratch"))).toEqual([]);
-    expect(await filesBelow(sockets.path)).toEqual([]);
+    await using temporary = await temporaryFolder();
+    await expectKillsChangeNothing(folderStore(alone.path), folderStore(killed.path), temporary.path);
   }, 300_000);
 });

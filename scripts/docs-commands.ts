@@ -1,25 +1,43 @@
-// Runs the README as a reader would: writes the files that it shows and runs its commands, in their order and in one
-// shell, in a copy of the repository, with the packages that are installed here. A comment before a block says more:
+// Runs the documents as a reader would: for each, writes the files that it shows and runs its commands, in their order
+// and in one shell, in a copy of the repository, with the packages that are installed here and `pawl` on the PATH. A
+// comment before a block says more:
 //
 //   <!-- file: my-job/pawl.yaml -->   the block is this file
 //   <!-- exit: 100 -->                the block's last command ends with this code, not with 0
+//   <!-- says: going back -->         what the block prints holds these words (may be repeated)
+//   <!-- invalid: why -->             the block is a job file that is wrong on purpose
 //   <!-- skip: why -->                the block is not run
+//
+//   node scripts/docs-commands.ts [document …]
 import { execFileSync, spawn } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Those whose commands need an S3 server that holds the bucket `my-bucket`: test/docs.s3.test.ts runs them. */
+export const documentsOnS3: readonly string[] = ["docs/s3.md"];
+
+/** Every document that shows commands or files. */
+export const documents: readonly string[] = [
+  "README.md",
+  "python/README.md",
+  ...globSync(["docs/**/*.md", "examples/*/README.md"], { cwd: root }).sort(),
+];
 
 export interface Block {
   readonly language: string;
@@ -28,13 +46,16 @@ export interface Block {
   readonly line: number;
   readonly file: string | undefined;
   readonly exit: number;
+  /** Words that what it prints must hold. */
+  readonly says: readonly string[];
   readonly skip: string | undefined;
+  readonly invalid: string | undefined;
 }
 
 /** Blocks in these languages are run or written out, or say why not. */
 const checked = new Set(["sh", "yaml", "python", "js"]);
 
-const fenced = /((?:^<!-- (?:file|exit|skip): .* -->\n)*)^```([a-z]+)\n([\s\S]*?)^```$/gm;
+const fenced = /((?:^<!-- (?:file|exit|says|skip|invalid): .* -->\n)*)^```([a-z]+)\n([\s\S]*?)^```$/gm;
 
 /** The fenced blocks of a Markdown text that are to be checked. Throws for one that is neither run, written nor skipped. */
 export function readBlocks(markdown: string): Block[] {
@@ -49,7 +70,9 @@ export function readBlocks(markdown: string): Block[] {
         line,
         file: said("file"),
         exit: Number(said("exit") ?? 0),
+        says: [...comments.matchAll(/<!-- says: (.*) -->/g)].map(([, words = ""]) => words),
         skip: said("skip"),
+        invalid: said("invalid"),
       };
       if (language !== "sh" && block.file === undefined && block.skip === undefined) {
         throw new Error(
@@ -62,15 +85,26 @@ export function readBlocks(markdown: string): Block[] {
 }
 
 /** A here-document's end that the text does not hold. */
-const heredoc = "END_OF_README_FILE";
+const heredoc = "END_OF_SHOWN_FILE";
 
-function step({ text, line, file, exit }: Block): string {
-  const say = `echo; echo '== line ${line}${file === undefined ? "" : `: ${file}`}'; where=${line}`;
+/** `text` as one word of the shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+function step({ text, line, file, exit, says }: Block): string {
+  const name = file === undefined ? "" : `: ${file}`;
+  const say = `echo; echo '== line ${line}${name}'; where=${line}; said=$(mktemp)`;
   if (file !== undefined) {
     return `${say}\nmkdir -p '${dirname(file)}'\ncat > '${file}' <<'${heredoc}'\n${text}${heredoc}`;
   }
-  if (exit === 0) return `${say}\nset -e\n${text}`;
-  return `${say}\nset +e\n${text}code=$?\nset -e\n[ "$code" -eq ${exit} ] || { echo "exit code $code, not ${exit}"; exit 1; }`;
+  const run =
+    exit === 0
+      ? `set -e\n{\n${text}} > "$said" 2>&1`
+      : `set +e\n{\n${text}} > "$said" 2>&1\ncode=$?\nset -e\n[ "$code" -eq ${exit} ] || { echo "exit code $code, not ${exit}"; exit 1; }`;
+  const checks = says.map(
+    (words) =>
+      `grep -qF ${quoted(words)} "$said" || { echo ${quoted(`it does not say '${words}'`)}; exit 1; }`,
+  );
+  return [say, run, ...checks, 'cat "$said"; said=""'].join("\n");
 }
 
 /** One script of all blocks, so that a later one finds the aliases and the folder of an earlier one. */
@@ -78,7 +112,8 @@ const scriptOf = (blocks: readonly Block[]): string =>
   [
     "shopt -s expand_aliases",
     "set -e",
-    `trap 'code=$?; [ $code -eq 0 ] || echo "FAILED: the block at line $where, exit code $code"' EXIT`,
+    'said=""',
+    `trap 'code=$?; [ -z "$said" ] || cat "$said"; [ $code -eq 0 ] || echo "FAILED: the block at line $where, exit code $code"' EXIT`,
     ...blocks.filter(({ skip }) => skip === undefined).map(step),
     "",
   ].join("\n");
@@ -126,20 +161,55 @@ function copyOfRepository(folder: string): void {
 const copy = (path: string, folder: string): void =>
   cpSync(join(root, path), join(folder, path), { recursive: true, preserveTimestamps: true });
 
-async function main(): Promise<number> {
-  const blocks = readBlocks(readFileSync(join(root, "README.md"), "utf8"));
-  for (const { line, skip } of blocks) if (skip !== undefined) console.log(`skipped: line ${line}: ${skip}`);
-  const temporary = mkdtempSync(join(tmpdir(), "pawl-readme-"));
+/** `pawl` and this project's Node, as a person has them on the PATH. */
+function binariesFor(clone: string, folder: string): string {
+  const bin = join(folder, "bin");
+  mkdirSync(bin);
+  const node = join(root, "node_modules", ".bin", "node");
+  writeFileSync(join(bin, "pawl"), `#!/bin/sh\nexec "${node}" "${join(clone, "cli", "main.ts")}" "$@"\n`);
+  chmodSync(join(bin, "pawl"), 0o755);
+  return bin;
+}
+
+/** Runs one document in a copy of the repository; whether all went as it says. */
+export async function runDocument(path: string): Promise<boolean> {
+  const blocks = readBlocks(readFileSync(join(root, path), "utf8"));
+  for (const { line, skip } of blocks) {
+    if (skip !== undefined) console.log(`skipped: ${path}, line ${line}: ${skip}`);
+  }
+  if (blocks.every(({ skip, language }) => skip !== undefined || language !== "sh")) return true;
+  console.log(`\n=== ${path}`);
+  const temporary = mkdtempSync(join(tmpdir(), "pawl-docs-"));
   try {
     const clone = join(temporary, "pawl");
     mkdirSync(clone);
     copyOfRepository(clone);
-    // npx keeps a link to each package that it has run.
-    const env = { ...process.env, npm_config_cache: join(temporary, "npm") };
-    return await runBlocks(blocks, { folder: clone, env, shown: true });
+    const env = {
+      ...process.env,
+      // npx keeps a link to each package that it has run.
+      npm_config_cache: join(temporary, "npm"),
+      PATH: `${binariesFor(clone, temporary)}${delimiter}${process.env.PATH}`,
+      TMPDIR: temporary,
+    };
+    const code = await runBlocks(blocks, { folder: clone, env, shown: true });
+    if (code !== 0) console.log(`FAILED: ${path}`);
+    return code === 0;
   } finally {
     rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+async function main(): Promise<number> {
+  const given = process.argv.slice(2);
+  const failed: string[] = [];
+  const all = documents.filter((path) => !documentsOnS3.includes(path));
+  for (const path of given.length === 0 ? all : given) {
+    if (!(await runDocument(path))) failed.push(path);
+  }
+  console.log(
+    failed.length === 0 ? "\nevery document does what it says" : `\nnot as they say: ${failed.join(", ")}`,
+  );
+  return failed.length === 0 ? 0 : 1;
 }
 
 if (import.meta.main) process.exitCode = await main();
