@@ -1,0 +1,70 @@
+"""Learns to read handwritten digits. Killed at any moment, it ends with the same weights, bit by bit."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+import pawl
+import pawl.torch
+from data import load_digits
+
+LEARNING_RATE = 0.05
+
+# The same sums in the same order each time: with these, and the random generators' states in the checkpoint, a run is
+# repeatable to the last bit. Leave the first two out where that does not matter.
+torch.use_deterministic_algorithms(True)
+torch.set_num_threads(2)
+pawl.torch.seed()
+
+device = "cuda" if torch.cuda.is_available() else "cpu"
+train, test = load_digits()
+# One loader for the whole run: its order and batch size are those of the epoch that is being trained.
+loader = DataLoader(train, batch_sampler=pawl.torch.BatchSampler(len(train)))
+model = nn.Sequential(
+    nn.Conv2d(1, 8, kernel_size=3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(8, 16, kernel_size=3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Dropout(0.25),
+    nn.Linear(16 * 7 * 7, 10),
+).to(device)
+optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)
+
+if pawl.restored():
+    pawl.torch.load(pawl.restored(), model=model, optimizer=optimizer)
+
+
+def train_epoch():
+    """The mean loss of an epoch."""
+    model.train()
+    total = 0.0
+    for images, labels in loader:
+        images, labels = images.to(device), labels.to(device)
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(labels)
+    return total / len(train)
+
+
+@torch.no_grad()
+def accuracy():
+    model.eval()
+    images, labels = (tensor.to(device) for tensor in test.tensors)
+    return (model(images).argmax(dim=1) == labels).float().mean().item()
+
+
+for epoch in pawl.epochs():
+    for group in optimizer.param_groups:
+        group["lr"] = LEARNING_RATE * epoch.learning_rate_scale
+    loss, score = train_epoch(), accuracy()
+    print(f"epoch {epoch.number}: batch size {epoch.batch_size}, loss {loss:.4f}, accuracy {score:.4f}", flush=True)
+    epoch.report(loss=loss, accuracy=score, examples=len(train))
+    epoch.checkpoint(
+        lambda folder: pawl.torch.save(folder, model=model, optimizer=optimizer), framework=f"PyTorch {torch.__version__}"
+    )

@@ -1,0 +1,129 @@
+"""PyTorch Lightning under Pawl: its trainer trains the epochs that Pawl asks for.
+
+    trainer = Trainer(callbacks=[pawl.lightning.PawlCallback()])
+    trainer.fit(module, ckpt_path=pawl.lightning.restored())
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from . import Epoch, TrainerError, _random, run
+from ._walk import Walk, checkpoint_folder
+
+__all__ = ["PawlCallback", "restored"]
+
+_FILE = "lightning.ckpt"
+
+
+def _lightning() -> str:
+    """The name of the package: the one in use, else the one that is installed."""
+    names = ("lightning.pytorch", "pytorch_lightning")
+    for name in names:
+        if name in sys.modules:
+            return name
+    for name in names:
+        if importlib.util.find_spec(name.split(".")[0]) is not None:
+            return name
+    raise ModuleNotFoundError("pawl.lightning needs PyTorch Lightning: pip install lightning.", name="lightning")
+
+
+_name = _lightning()
+_version = str(getattr(importlib.import_module(_name.split(".")[0]), "__version__", ""))
+# One of Lightning's checkpoint callbacks: these are called last, when all metrics are there, and with one of them in
+# place Lightning keeps no checkpoints of its own beside Pawl's.
+_Checkpoint: Any = importlib.import_module(f"{_name}.callbacks").Checkpoint
+
+
+def restored() -> Optional[str]:
+    """What to give ``trainer.fit`` as ``ckpt_path``; None where training begins. Raises TrainerError."""
+    folder = checkpoint_folder()
+    return None if folder is None else str(folder / _FILE)
+
+
+class PawlCallback(_Checkpoint):  # type: ignore[misc]
+    """Takes epochs from Pawl; reports each with ``trainer.callback_metrics`` and saves the trainer's own checkpoint.
+
+    The job file says how many epochs there are; ``max_epochs`` and ``min_epochs`` of the trainer do not count. A training
+    dataloader with ``pawl.torch.BatchSampler`` has each epoch's order and batch size. ``examples`` is the number of
+    examples in an epoch, where it is to be reported.
+    """
+
+    def __init__(self, *, examples: Optional[int] = None) -> None:
+        self._examples = examples
+        self._walk: Optional[Walk] = None
+        self._random: Optional[_random.States] = None
+        self._reload_every = 0
+
+    @property
+    def epoch(self) -> Epoch:
+        """What is trained now. Raises TrainerError outside ``trainer.fit``."""
+        if self._walk is None or self._walk.epoch is None:
+            raise TrainerError("MISUSE", "No epoch is being trained.", "Ask for it from within trainer.fit.")
+        return self._walk.epoch
+
+    # The hooks, in the order in which Lightning calls them.
+
+    def setup(self, trainer: Any, pl_module: Any, stage: Optional[str] = None) -> None:
+        if stage != "fit":
+            return
+        if trainer.world_size > 1:
+            raise TrainerError(
+                "MISUSE",
+                f"Pawl's callback for Lightning works in one process, not in {trainer.world_size}.",
+                "Give the trainer devices=1.",
+            )
+        # The first epoch, before Lightning asks for optimizers and dataloaders, which may depend on it.
+        self._walk = Walk("Lightning")
+        trainer.fit_loop.min_epochs = 0
+        trainer.fit_loop.max_epochs = run().epochs
+        self._reload_every = trainer.reload_dataloaders_every_n_epochs
+
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        self._random = state_dict.get("random")
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        self._restore_random()
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        begin = "trainer.fit(…, ckpt_path=pawl.lightning.restored())"
+        self._walking().check_begin(trainer.current_epoch, begin)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        # An epoch begins alike after the one before and after a restart, whatever was drawn between. A trainer that
+        # resumes has its loader's iterator already, made with what on_fit_start restored.
+        if not getattr(trainer.fit_loop, "is_resuming", False):
+            self._restore_random()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self._random = _random.capture()
+        walk = self._walking()
+        trained = self.epoch
+        walk.end_epoch(
+            trainer.callback_metrics,
+            self._examples,
+            lambda folder: trainer.save_checkpoint(str(Path(folder) / _FILE)),
+            _version,
+        )
+        if walk.epoch is None:
+            trainer.should_stop = True
+        else:
+            # Lightning counts an epoch's batches only when it loads the dataloaders.
+            other = walk.epoch.micro_batch_size != trained.micro_batch_size
+            trainer.reload_dataloaders_every_n_epochs = 1 if other else self._reload_every
+
+    def state_dict(self) -> Dict[str, Any]:
+        return {} if self._random is None else {"random": self._random}
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._walking().check_end()
+
+    def _walking(self) -> Walk:
+        if self._walk is None:
+            raise TrainerError("MISUSE", "Pawl's callback works in trainer.fit only.")
+        return self._walk
+
+    def _restore_random(self) -> None:
+        if self._random is not None:
+            _random.restore(self._random)
