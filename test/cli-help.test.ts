@@ -36,12 +36,21 @@ describe("the command line", () => {
     { args: ["--verson"], says: "unknown option '--verson'. Did you mean --version?" },
     { args: ["show"], says: "missing required argument 'name'" },
     { args: ["show", "a", "b"], says: "too many arguments" },
-    { args: ["train", "--store"], says: "option '--store <folder>' argument missing" },
+    { args: ["train", "--store"], says: "option '--store <store>' argument missing" },
   ])("refuses $args with 2 and the nearest name", async ({ args, says }) => {
     const ran = await pawl(args);
     expect(ran).toMatchObject({ code: 2, stdout: "" });
     expect(ran.stderr).toContain(`error: ${says}`);
     expect(ran.stderr).toContain("pawl --help");
+  });
+
+  it.each([
+    ["--json", "runs"],
+    ["--store=there", "show", "x"],
+  ])("says where an option belongs that is given before the command (%s)", async (...args) => {
+    const ran = await pawl(args);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain("Options of a command come after its name");
   });
 
   it("tells programs the same with --json", async () => {

@@ -61,7 +61,7 @@ describe("a signal in mid-training", () => {
       });
       expect(between.history.attempts.map(({ result }) => result)).toEqual(["interrupted"]);
       expect(await shownText(folder, "count-1")).toMatch(
-        /^count-1 interrupted: nobody trains it now; 'pawl resume count-1' goes on/,
+        /^count-1 interrupted: nobody trains it now; 'pawl resume count-1 --store \S+\.pawl' goes on/,
       );
 
       const on = await pawl(["resume", "count-1"], { cwd: folder.path });

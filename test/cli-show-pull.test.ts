@@ -22,7 +22,7 @@ describe.concurrent("pawl show", () => {
     expectPlainWords(human);
     expect(human.stdout).toMatch(/^count-1 finished: all 6 epochs are trained$/m);
     expect(human.stdout).toMatch(/^ {2}4 +loss 0 .*attempt 1 +checkpoint 4-1$/m);
-    expect(human.stdout).toMatch(/^ {2}1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +done +epochs 1–6$/m);
+    expect(human.stdout).toMatch(/^ {2}1 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ +done +epochs 1–6$/m);
     expect(human.stdout).toMatch(/opened +run count-1 begins; attempt 1 trains from epoch 1 on/);
     expect(human.stdout).toMatch(/finished +attempt 1 trained its segment/);
 
@@ -63,7 +63,7 @@ describe.concurrent("pawl show", () => {
       /^count-1 failed\n +failure +attempt 1: user-exception: the trainer exited with code 4/,
     );
     expect(stdout).toContain(
-      "Attempt 1 printed last\n  │ first\n  │ CUDA is not here\nRead the trainer's last lines",
+      "Attempt 1 printed last\n  │ first\n  │ CUDA is not here\nRead what the trainer printed last",
     );
     const run = ShownRun.parse(
       JSON.parse((await pawl(["show", "count-1", "--json"], { cwd: folder.path })).stdout),

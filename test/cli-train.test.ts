@@ -139,7 +139,7 @@ describe.concurrent("pawl train", () => {
     expect(lines.slice(at + 1, at + 11).map((line) => line.trim())).toEqual(tail.map((line) => `│ ${line}`));
     expect(lines[at + 11]).toMatch(/^Recover +attempt 2 trains from epoch 1 on/);
     expect(ran.stderr).toContain("gave up: failed 2 times without a committed epoch between");
-    expect(lines.at(-2)).toContain("Read the trainer's last lines above");
+    expect(lines.at(-2)).toContain("Read what the trainer printed last");
     expect(ran.stdout).toMatch(
       /^count-1 failed\n +failure +attempt 2: user-exception: the trainer exited with code 3/,
     );
