@@ -1,6 +1,7 @@
 import { Duration } from "../core/duration.ts";
 import { PawlError } from "../core/errors.ts";
-import { type RestingState, restingStates, type WholeRuns } from "../core/prune.ts";
+import type { WholeRuns } from "../core/prune.ts";
+import { type RestingState, restingStates } from "../core/standing.ts";
 import type { OptionValues } from "./commands.ts";
 
 const wrong = (message: string, next: string): PawlError => new PawlError("USAGE", message, { next });

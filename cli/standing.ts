@@ -1,4 +1,5 @@
 import type { RunState } from "../core/run-state.ts";
+import { resting } from "../core/standing.ts";
 import { leaseLiveness } from "../local/lease.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Summary } from "./summary.ts";
@@ -15,8 +16,6 @@ export async function whoDrives(
 export const isUnderWay = ({ status }: Pick<RunState, "status">): boolean =>
   status === "training" || status === "waiting";
 
-/** A run whose driver is gone is interrupted, whatever its journal says last; or stopped, if that is what it was asked. */
-export function standing(state: RunState, driven: boolean): Summary["status"] {
-  if (driven || !isUnderWay(state)) return state.status;
-  return state.stop === undefined ? "interrupted" : "stopped";
-}
+/** How a run stands, `driven` by somebody or not. */
+export const standing = (state: RunState, driven: boolean): Summary["status"] =>
+  driven ? state.status : resting(state);

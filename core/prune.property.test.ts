@@ -8,11 +8,10 @@ import {
   parseCheckpointName,
   planPrune,
   prunableCheckpoints,
-  type RestingState,
   type RunSurvey,
-  restingStates,
 } from "./prune.ts";
 import type { RunState } from "./run-state.ts";
+import { type RestingState, restingStates } from "./standing.ts";
 import { aJob, opens } from "./testing/events.ts";
 import { ModelJournal } from "./testing/model-journal.ts";
 import { World } from "./testing/world.ts";

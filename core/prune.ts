@@ -1,5 +1,6 @@
 import { originOf } from "./decisions/origin.ts";
 import type { RunState } from "./run-state.ts";
+import { type RestingState, resting } from "./standing.ts";
 
 /** A checkpoint as it was found in a store, complete or not. */
 export interface FoundCheckpoint {
@@ -111,15 +112,6 @@ export interface RunSurvey {
   /** What its attempts left. */
   readonly records: Heap;
   readonly journal: Heap;
-}
-
-/** How a run stands that nobody drives. */
-export const restingStates = ["finished", "failed", "stopped", "interrupted"] as const;
-export type RestingState = (typeof restingStates)[number];
-
-function resting({ status, stop }: RunState): RestingState {
-  if (status !== "training" && status !== "waiting") return status;
-  return stop === undefined ? "interrupted" : "stopped";
 }
 
 /** How a run must stand to be removed as a whole, and for how long nothing must have been decided about it. */

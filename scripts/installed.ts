@@ -38,9 +38,13 @@ export async function installation(
 export function command(
   program: string,
   args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
+  { env = {}, cwd }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
 ): Promise<string> {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let out = "";
   let all = "";
   child.stdout.on("data", (chunk: Buffer) => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { command, installation } from "../../scripts/installed.ts";
@@ -52,6 +52,8 @@ export async function metaflowSteps(folder: string): Promise<{ version: string; 
   await writeFile(join(home, "epochs.py"), flow());
   const env = { HOME: home, USER: "bench", METAFLOW_HOME: join(home, ".metaflow"), BENCH_MOMENTS: file };
   await run(python, ["epochs.py", "--no-pylint", "run"], { env, cwd: home });
-  const { stdout } = await run("cat", [file]);
-  return { version: requirement, samples: between(z.array(z.number()).parse(JSON.parse(stdout))) };
+  return {
+    version: requirement,
+    samples: between(z.array(z.number()).parse(JSON.parse(await readFile(file, "utf8")))),
+  };
 }

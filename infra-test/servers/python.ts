@@ -2,7 +2,7 @@ import { command } from "../../scripts/installed.ts";
 
 /** Whether `program` is Python 3.13, which LocalStack's own code and its pinned packages need. */
 const is313 = async (program: string, env: NodeJS.ProcessEnv): Promise<boolean> =>
-  (await command(program, ["--version"], env).catch(() => "")).startsWith("Python 3.13");
+  (await command(program, ["--version"], { env }).catch(() => "")).startsWith("Python 3.13");
 
 /** The versions that pyenv manages, whose shims answer only where one is chosen. */
 async function pyenvChoices(): Promise<NodeJS.ProcessEnv[]> {
@@ -19,7 +19,7 @@ export async function python313(): Promise<string> {
   for (const program of ["python3.13", "python3"]) {
     for (const env of choices) {
       if (await is313(program, env))
-        return (await command(program, ["-c", "import sys; print(sys.executable)"], env)).trim();
+        return (await command(program, ["-c", "import sys; print(sys.executable)"], { env })).trim();
     }
   }
   throw new Error(

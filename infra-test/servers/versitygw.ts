@@ -10,7 +10,7 @@ const source = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 const install = (): Promise<string> =>
   installation("versitygw", [source], async (folder) => {
     try {
-      await command("go", ["install", source], { GOBIN: folder, GOFLAGS: "-mod=mod" });
+      await command("go", ["install", source], { env: { GOBIN: folder, GOFLAGS: "-mod=mod" } });
     } catch (cause) {
       throw new Error("versitygw is built with Go 1.24 or later; see that 'go' is on the PATH", { cause });
     }
