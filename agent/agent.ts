@@ -12,8 +12,10 @@ import { runAttempt } from "./attempt.ts";
 import { type AttemptError, asAttemptError, AttemptError as Ended } from "./attempt-error.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import { killAttemptProcesses } from "./attempt-processes.ts";
+import { Departure } from "./departure.ts";
 import { type AgentEnvironment, readAgentEnvironment } from "./environment.ts";
 import { pipeReviewer, type Reviewer } from "./reviewer.ts";
+import { watchForReclaim } from "./spot-notice.ts";
 import { within } from "./within.ts";
 
 /** Told to leave because it is not live, or because another Batch job has its assignment. */
@@ -21,6 +23,9 @@ const leftExitCode = 18;
 
 /** How long an ending agent waits for its last log part, for the noting of its outcome, and for its output to be read. */
 const farewellMilliseconds = 3000;
+
+/** What a container has between SIGTERM and SIGKILL. */
+const secondsAfterSignal = 30;
 
 const exitCodeOf = (error: AttemptError): number =>
   error.result === "left" || error.result === "duplicate"
@@ -38,18 +43,22 @@ function controlPipe(onClosed: () => void): Reviewer {
   });
 }
 
-/** Aborts when the attempt is asked to leave, and when something in this process failed that nobody waited for. */
-function leaveSignal(): AbortSignal {
-  const leaving = new AbortController();
+/** Asks to leave by signals, and when something in this process failed that nobody waited for. */
+function departureBySignals(): Departure {
+  const departure = new Departure();
+  let signals = 0;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () =>
-      leaving.abort(new Ended("interrupted", `the attempt was asked to leave (${signal})`)),
-    );
+    process.on(signal, () => {
+      signals += 1;
+      const words = `the attempt was asked to leave (${signal})`;
+      const error = new Ended("interrupted", words, { signs: [{ where: "signal", text: signal }] });
+      departure.ask(error, signals === 1 ? secondsAfterSignal : undefined);
+    });
   }
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (error: unknown) => leaving.abort(asAttemptError(error)));
+    process.on(event, (error: unknown) => departure.ask(asAttemptError(error)));
   }
-  return leaving.signal;
+  return departure;
 }
 
 /** Gives output on to the driver, no faster than it is read. */
@@ -73,7 +82,7 @@ function record(folder: string, name: string, pid: number): void {
   if (identity !== undefined) writeFileSync(join(folder, name), JSON.stringify(identity));
 }
 
-async function main(leave: AbortSignal): Promise<number> {
+async function main(departure: Departure): Promise<number> {
   const environment = readAgentEnvironment(process.env);
   const { run, attempt, batchJobId, folder } = environment;
   const startedAt = new Date().toISOString();
@@ -86,6 +95,8 @@ async function main(leave: AbortSignal): Promise<number> {
   record(folder, "agent.json", process.pid);
 
   const store = await openStore(environment.store);
+  const { metadata } = environment;
+  const spot = metadata === undefined ? undefined : watchForReclaim(metadata, departure);
   const log = new AttemptLog(store, run, attempt, batchJobId);
   let failed: AttemptError | undefined;
   let message: string;
@@ -97,7 +108,7 @@ async function main(leave: AbortSignal): Promise<number> {
       reviewer,
       log,
       output: passOn,
-      leave,
+      departure,
       onTrainer: (pid) => {
         trainer = pid;
         record(folder, "trainer.json", pid);
@@ -108,6 +119,7 @@ async function main(leave: AbortSignal): Promise<number> {
     failed = asAttemptError(error);
     message = failed.message;
   }
+  spot?.end();
   await within(farewellMilliseconds, log.close());
   const outcome: Outcome = {
     version: 1,
@@ -150,8 +162,19 @@ function endAtOnce(folder: string, trainer: number | undefined): void {
   } catch {
     // It has ended already.
   }
-  for (let round = 0; round < 5 && killAttemptProcesses(folder) > 0; round += 1);
+  // One that is just starting another program shows no environment at that moment: it is looked for once more.
+  for (let round = 0, none = 0; round < 10 && none < 2; round += 1) {
+    none = killAttemptProcesses(folder) === 0 ? none + 1 : 0;
+    if (none === 1) pause(startingMilliseconds);
+  }
 }
+
+/** How long a process takes to become another program. */
+const startingMilliseconds = 10;
+
+/** Stands still: this runs where nothing more is waited for. */
+const pause = (milliseconds: number): void =>
+  void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
 const complain = (what: string, error: unknown): void =>
   console.error(`pawl agent: ${what}: ${error instanceof Error ? error.message : error}`);
@@ -167,10 +190,10 @@ async function leaveWith(code: number): Promise<never> {
 
 // The driver that reads them may be gone; its pipe tells.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-const leave = leaveSignal();
+const departure = departureBySignals();
 let code: number;
 try {
-  code = await main(leave);
+  code = await main(departure);
 } catch (error) {
   complain("the attempt could not begin", error);
   code = exitCodeOf(asAttemptError(error));

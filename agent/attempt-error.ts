@@ -2,16 +2,20 @@ import { PawlError } from "../core/errors.ts";
 import type { FailureClass } from "../core/failure.ts";
 import type { Outcome } from "../core/outcome.ts";
 
+/** What an outcome says besides its result and its message. */
+type Facts = Partial<
+  Pick<
+    Outcome,
+    "winner" | "damaged" | "trainer" | "confidence" | "signs" | "place" | "retryable" | "instance"
+  >
+>;
+
 /** Ends the attempt: what its outcome will say. */
 export class AttemptError extends Error {
   readonly result: FailureClass | "left" | "duplicate";
-  readonly more: Partial<Pick<Outcome, "winner" | "damaged" | "trainer">>;
+  readonly more: Facts;
 
-  constructor(
-    result: FailureClass | "left" | "duplicate",
-    message: string,
-    more: Partial<Pick<Outcome, "winner" | "damaged" | "trainer">> = {},
-  ) {
+  constructor(result: FailureClass | "left" | "duplicate", message: string, more: Facts = {}) {
     super(message);
     this.name = "AttemptError";
     this.result = result;

@@ -7,7 +7,12 @@ const flushMilliseconds = 1000;
 /** Where so much waits to be written, whoever prints waits too. */
 const waitingBytes = 4 * 1024 * 1024;
 const tailLines = 20;
-const maxLineCharacters = 500;
+const tailCharacters = 500;
+
+/** What is kept for the diagnosis: so many lines, each cut, and no more characters than that in all. */
+const recentLines = 400;
+const lineCharacters = 2000;
+const recentCharacters = 65_536;
 
 /**
  * The attempt's log in the store: numbered parts, each written once, at most a second behind, so that a log can be
@@ -25,7 +30,7 @@ export class AttemptLog {
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
-  #tail: string[] = [];
+  #recent: string[] = [];
   #line = "";
   /** Parts that could not be written. */
   lost = 0;
@@ -47,9 +52,15 @@ export class AttemptLog {
 
   /** The last lines, for the outcome and for messages. */
   tail(): string[] {
-    return [...this.#tail, ...(this.#line === "" ? [] : [this.#line])]
+    const unfinished = this.#line === "" ? [] : [this.#line.slice(-tailCharacters)];
+    return [...this.#recent.slice(-tailLines), ...unfinished]
       .slice(-tailLines)
-      .map((line) => line.slice(0, maxLineCharacters));
+      .map((line) => line.slice(0, tailCharacters));
+  }
+
+  /** More of the last lines, for the diagnosis. */
+  recent(): string[] {
+    return [...this.#recent, ...(this.#line === "" ? [] : [this.#line])];
   }
 
   /** Writes what is left. */
@@ -60,8 +71,14 @@ export class AttemptLog {
 
   #remember(text: string): void {
     const lines = (this.#line + text).split("\n");
-    this.#line = (lines.pop() ?? "").slice(-maxLineCharacters);
-    this.#tail = [...this.#tail, ...lines.slice(-tailLines)].slice(-tailLines);
+    this.#line = (lines.pop() ?? "").slice(-lineCharacters);
+    this.#recent.push(...lines.slice(-recentLines).map((line) => line.slice(0, lineCharacters)));
+    let characters = 0;
+    const from = this.#recent.findLastIndex((line) => {
+      characters += line.length + 1;
+      return characters > recentCharacters;
+    });
+    this.#recent = this.#recent.slice(Math.max(from + 1, this.#recent.length - recentLines));
   }
 
   #flush(): void {

@@ -342,6 +342,7 @@ def hello(): return ask(type="hello", protocol=1, helper="test")
 def save(n):
     folder = ask(type="checkpoint", epoch=n)["folder"]
     open(folder + "/model", "w").write("x"); return ask(type="saved", epoch=n)
+def step(n, epoch=1, canSave=True): return ask(type="step", epoch=epoch, step=n, position=n, canSave=canSave)
 `;
   const speaking = (lines: string) => ({
     ...python,
@@ -389,6 +390,45 @@ def save(n):
       'hello(); ask(type="next"); save(1); ask(type="saved", epoch=1)',
       "no checkpoint of epoch 1",
     ],
+    ["steps before an epoch is given", "hello(); step(1)", "not being trained"],
+    ["steps in another epoch", 'hello(); ask(type="next"); step(1, epoch=2)', "epoch 1 is"],
+    [
+      "steps backwards",
+      'hello(); ask(type="next"); step(5); step(4)',
+      "step 4 of epoch 1 comes after step 5",
+    ],
+    ["steps twice", 'hello(); ask(type="next"); step(5); step(5)', "step 5 of epoch 1 comes after step 5"],
+    ["is a step without a number", 'hello(); ask(type="next"); step(0)', "step"],
+    [
+      "is a step without a position",
+      'hello(); ask(type="next"); ask(type="step", epoch=1, step=1, canSave=False)',
+      "position",
+    ],
+    [
+      "is a step with a position that is too long",
+      'hello(); ask(type="next"); ask(type="step", epoch=1, step=1, canSave=False, position="x" * 70_000)',
+      "65536",
+    ],
+    [
+      "steps after its report",
+      'hello(); ask(type="next"); ask(type="report", epoch=1, metrics={}); step(1)',
+      "steps come before its report",
+    ],
+    [
+      "hands over a step that was not asked for",
+      'hello(); ask(type="next"); step(1); ask(type="saved", epoch=1, step=1)',
+      "no checkpoint of epoch 1 at step 1 was begun",
+    ],
+    [
+      "hands over an end in the place of a step",
+      'hello(); ask(type="next"); ask(type="checkpoint", epoch=1); ask(type="saved", epoch=1, step=1)',
+      "no checkpoint of epoch 1 at step 1 was begun",
+    ],
+    [
+      "steps in the middle of a save",
+      'hello(); ask(type="next"); ask(type="checkpoint", epoch=1); step(1)',
+      "at its end was begun",
+    ],
     ["has no end", 'f.write("x" * 3_000_000); f.flush()', "longer than"],
     [
       "is too long",
@@ -401,6 +441,72 @@ def save(n):
     expect(error.result).toBe("trainer-protocol");
     expect(error.message).toContain(words);
     expect(commits(it_)).toEqual([]);
+  });
+
+  it.each([
+    ["steps", "step(8)"],
+    ["reports", 'ask(type="report", epoch=1, metrics={})'],
+    ["ends", 'ask(type="checkpoint", epoch=1)'],
+    ["asks for the next", 'ask(type="next")'],
+  ])("ends the attempt where it %s while a step's checkpoint is not handed over", async (_, line) => {
+    const lines = `hello(); ask(type="next"); assert step(7)["type"] == "folder"; ${line}`;
+    const it_ = await scene({ ...speaking(lines), saving: { epochEnds: "always", everySteps: 7 } });
+    const error = await failing(it_);
+    expect(error.result).toBe("trainer-protocol");
+    expect(error.message).toBe(
+      "the checkpoint of epoch 1 at step 7 was begun, and has to be handed over first",
+    );
+    expect(commits(it_)).toEqual([]);
+  });
+
+  it("ends the attempt where a step comes after the epoch's checkpoint, which would not have it", async () => {
+    const it_ = await scene(speaking('hello(); ask(type="next"); step(7); save(1); step(8)'));
+    const error = await failing(it_);
+    expect(error).toMatchObject({
+      result: "trainer-protocol",
+      message: "epoch 1 has its checkpoint: its steps come before that",
+    });
+    expect(commits(it_)).toEqual([]);
+  });
+
+  it("ends the attempt where a step is before what was restored", async () => {
+    const it_ = await scene({
+      ...speaking('hello(); ask(type="next"); step(30, epoch=2)'),
+      restore: { model: "x" },
+      partial: { step: 30, position: 30, seconds: 1 },
+    });
+    const error = await failing(it_);
+    expect(error).toMatchObject({
+      result: "trainer-protocol",
+      message:
+        "step 30 of epoch 2 comes after step 30, which is in the restored checkpoint: steps go forward",
+    });
+    expect(it_.output).toContain('"restored":{"folder":"');
+    expect(it_.output).toContain('"epoch":1,"step":30}');
+    expect(it_.output).toContain('"resume":{"step":30,"position":30,"seconds":1}');
+  });
+
+  it("does not save a trainer that cannot be saved there, nor one that keeps nothing", async () => {
+    const finish =
+      'ask(type="report", epoch=1, metrics={}); print(ask(type="next")["type"]); raise SystemExit';
+    const saving = { epochEnds: "always", everySteps: 1 } as const;
+    const deaf = await scene({
+      ...speaking(`hello(); ask(type="next"); step(7, canSave=False); save(1); ${finish}`),
+      saving,
+      epochs: 1,
+    });
+    await deaf.run();
+    const keepsNothing = await scene({
+      ...speaking(`hello(); ask(type="next"); step(7); ${finish}`),
+      saving,
+      epochs: 1,
+      job: { checkpoint: "none" },
+    });
+    await keepsNothing.run();
+    for (const each of [deaf, keepsNothing]) {
+      expect(each.output).toContain('"type":"go-on"');
+      expect(commits(each)).toEqual(["commit 1"]);
+    }
   });
 
   const finish =
@@ -492,7 +598,7 @@ describe("an attempt that is interrupted", () => {
   it("before its claim is answered starts nothing", async () => {
     const it_ = await scene({ ...withHelper(), answer: () => new Promise(() => {}) });
     const running = failing(it_);
-    it_.leaving.abort(interrupted());
+    it_.departure.ask(interrupted(), 30);
     expect(await running).toMatchObject({ result: "interrupted" });
     expect(it_.trainers).toEqual([]);
   });
@@ -502,7 +608,7 @@ describe("an attempt that is interrupted", () => {
     const { store } = it_;
     it_.store = storeVariant(store, {
       open: async (key) => {
-        it_.leaving.abort(interrupted());
+        it_.departure.ask(interrupted(), 30);
         return await store.open(key);
       },
     });
@@ -514,7 +620,7 @@ describe("an attempt that is interrupted", () => {
     const it_ = await scene({ command: shell(`trap '' TERM; ${grow}; sleep 600`) });
     const { trainers } = it_;
     trainers.push = (pid) => {
-      it_.leaving.abort(interrupted());
+      it_.departure.ask(interrupted(), 30);
       return Array.prototype.push.call(trainers, pid);
     };
     expect(await failing(it_)).toMatchObject({ result: "interrupted" });
@@ -527,7 +633,7 @@ describe("an attempt that is interrupted", () => {
       command: shell(grow),
       epochs: 50,
       answer: (event) => {
-        if (event.type === "report" && event.report.epoch === 2) it_.leaving.abort(interrupted());
+        if (event.type === "report" && event.report.epoch === 2) it_.departure.ask(interrupted(), 30);
         return undefined;
       },
     });
@@ -552,8 +658,8 @@ describe("an attempt that is interrupted", () => {
       });
       const running = failing(it_);
       await it_.saying("half of 2");
-      it_.leaving.abort(interrupted());
-      it_.leaving.abort(interrupted());
+      it_.departure.ask(interrupted(), 30);
+      it_.departure.ask(interrupted(), 30);
       expect(await running).toMatchObject({ result: "interrupted" });
       expect(it_.happened.filter((each) => each !== "started")).toEqual(["report 1", "commit 1"]);
       expect(await it_.saved("1-2", "model.txt")).toBe("epoch 1\n");
@@ -583,7 +689,7 @@ for epoch in pawl.epochs():
     const it_ = await scene({ ...python, files: { "train.py": train }, epochs: 5 });
     const running = failing(it_);
     await it_.saying("in the middle");
-    it_.leaving.abort(interrupted());
+    it_.departure.ask(interrupted(), 30);
     expect(await running).toMatchObject({ result: "interrupted" });
     expect(commits(it_)).toEqual(["commit 1", "commit 2", "commit 3"]);
   });
@@ -644,4 +750,13 @@ describe("a damaged checkpoint", () => {
       expect(it_.trainers).toEqual([]);
     },
   );
+
+  it("from the middle of an epoch is named with its step", async () => {
+    const partial = { step: 30, position: 30, seconds: 1 };
+    const it_ = await scene({ ...withHelper(), restore: { "model.txt": "epoch 1" }, partial });
+    await it_.store.remove("checkpoints/digits-1/2-1-30/model.txt");
+    const error = await failing(it_);
+    expect(error).toMatchObject({ result: "checkpoint-corrupt", more: { damaged: "2-1-30" } });
+    expect(it_.trainers).toEqual([]);
+  });
 });

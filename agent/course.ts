@@ -1,37 +1,58 @@
 import type { ReviewReply } from "../core/answers.ts";
 import type { SentEvent } from "../core/events.ts";
+import type { DataPosition } from "../core/position.ts";
 import type { EpochPlan, EpochReport } from "../core/report.ts";
+import { maxPending } from "../core/run-state.ts";
 import { AttemptError } from "./attempt-error.ts";
-import type { Uploads } from "./uploads.ts";
+import { heed, unexpected } from "./heed.ts";
+import type { SaveClock } from "./save-clock.ts";
+import type { Resume } from "./starting-checkpoint.ts";
+import type { Reported, SavedFiles, Uploads } from "./uploads.ts";
 
 export type Upcoming = { readonly plan: EpochPlan } | { readonly finish: string };
 
+/** At most so many epochs share a checkpoint: as many again may be on their way at the same time. */
+const mostShared = maxPending / 2;
+
+interface CourseContext {
+  readonly identity: { readonly run: string; readonly attempt: number; readonly batchJobId: string };
+  readonly first: EpochPlan;
+  /** The last epoch of the segment, after which there is nothing more to train. */
+  readonly lastEpoch: number;
+  /** Whether the job's own rule can end the run at any epoch. */
+  readonly mayStop: boolean;
+  /** What is trained of the first epoch already. */
+  readonly resume: Resume | undefined;
+  readonly review: (event: SentEvent) => Promise<ReviewReply>;
+  readonly uploads: Uploads;
+  readonly clock: SaveClock;
+}
+
 /**
- * The epochs of this attempt, one after the other: each is planned, trained, reported and saved. Reports go to Review at
- * once, so that the next plan is there when training asks for it; checkpoints follow behind. Training is never more than
- * one epoch ahead of the commits.
+ * The epochs of this attempt, one after the other: each is planned, trained, reported, and saved where that is due. Reports
+ * go to Review at once, so that the next plan is there when training asks for it; checkpoints follow behind. Training is
+ * never more than one epoch ahead of the commits, or of the checkpoint interval where epochs share one.
  */
 export class Course {
-  readonly #identity: { run: string; attempt: number; batchJobId: string };
-  readonly #review: (event: SentEvent) => Promise<ReviewReply>;
-  readonly #uploads: Uploads;
+  readonly #context: CourseContext;
   #plan: EpochPlan;
-  #startedAt: number;
-  #report: EpochReport | undefined;
-  #reply: Promise<ReviewReply> | undefined;
-  #saved: { folder: string | null; framework: string | undefined } | undefined;
+  #resume: Resume | undefined;
+  #startedAt = performance.now();
+  #current: Reported | undefined;
+  /** Reported, and in no checkpoint that is handed over. */
+  #unsaved: Reported[] = [];
+  /** What is saved at this epoch's end, before the epoch is reported. */
+  #saved: SavedFiles | null | undefined;
+  #ended = false;
+  #lastSeconds = 0;
+  /** How often something was handed over: whoever waits for the next time compares. */
+  handOvers = 0;
 
-  constructor(
-    identity: { run: string; attempt: number; batchJobId: string },
-    first: EpochPlan,
-    review: (event: SentEvent) => Promise<ReviewReply>,
-    uploads: Uploads,
-  ) {
-    this.#identity = identity;
-    this.#plan = first;
-    this.#review = review;
-    this.#uploads = uploads;
-    this.#startedAt = performance.now();
+  constructor(context: CourseContext) {
+    this.#context = context;
+    this.#plan = context.first;
+    this.#resume = context.resume;
+    context.clock.begin(context.resume?.step ?? 0);
   }
 
   /** The epoch that is being trained. */
@@ -39,8 +60,28 @@ export class Course {
     return this.#plan;
   }
 
+  /** What was trained of this epoch before this attempt. */
+  get resume(): Resume | undefined {
+    return this.#resume;
+  }
+
   get reported(): boolean {
-    return this.#report !== undefined;
+    return this.#current !== undefined;
+  }
+
+  /** Epochs that are trained, and in no checkpoint that is handed over. */
+  get unsaved(): number {
+    return this.#unsaved.length;
+  }
+
+  /** What this epoch has been trained for, in all attempts. */
+  get seconds(): number {
+    return (performance.now() - this.#startedAt) / 1000 + (this.#resume?.seconds ?? 0);
+  }
+
+  /** For how long this epoch will still be trained, if it takes as long as the one before. */
+  get secondsToEnd(): number {
+    return Math.max(0, this.#lastSeconds - this.seconds);
   }
 
   /** The clock of this epoch starts now. */
@@ -51,52 +92,103 @@ export class Course {
   /** The current epoch's report; `seconds` is measured here where the trainer does not say. */
   report(report: Pick<EpochReport, "metrics" | "examples"> & { seconds?: number | undefined }): void {
     const { metrics, examples } = report;
-    const measured = (performance.now() - this.#startedAt) / 1000;
-    this.#report = {
+    const sent: EpochReport = {
       epoch: this.#plan.epoch,
       metrics,
       ...(examples === undefined ? {} : { examples }),
-      seconds: report.seconds ?? measured,
+      seconds: report.seconds ?? this.seconds,
     };
-    this.#reply = this.#review({ ...this.#identity, type: "report", report: this.#report });
-    this.#reply.catch(() => {});
-    this.#queueWhenWhole();
+    this.#lastSeconds = sent.seconds;
+    const reply = this.#context.review({ ...this.#context.identity, type: "report", report: sent });
+    reply.catch(() => {});
+    this.#current = { report: sent, reply };
+    this.#unsaved.push(this.#current);
+    this.#handOverWhenWhole();
   }
 
-  /** The current epoch's checkpoint: a folder that is the agent's from now on. */
-  save(folder: string | null, framework?: string): void {
-    this.#saved = { folder, framework };
-    this.#queueWhenWhole();
+  /** Whether the end of this epoch is to be saved: as the schedule says, and always where nothing comes after it. */
+  async endIsDue(): Promise<boolean> {
+    const { clock, lastEpoch, mayStop } = this.#context;
+    const others = this.#unsaved.length - (this.reported ? 1 : 0);
+    if (this.#plan.epoch >= lastEpoch || others + 1 >= mostShared) return true;
+    if (clock.isDueAtEnd(this.#lastSeconds)) return true;
+    if (this.#current === undefined) return mayStop;
+    const { answer } = await this.#current.reply;
+    heed(answer);
+    return answer.action !== "train";
+  }
+
+  /** The current epoch's checkpoint; `null`: the trainer keeps nothing. */
+  save(files: SavedFiles | null): void {
+    this.#ended = true;
+    this.#saved = files;
+    this.#handOverWhenWhole();
+  }
+
+  /** A checkpoint in the middle of the current epoch, before it is reported. */
+  savePart(at: { step: number; position: DataPosition; seconds: number }, files: SavedFiles): void {
+    this.#handOver({ epoch: this.#plan.epoch, partial: at, files });
+  }
+
+  /** The end of the current epoch is not saved: a later checkpoint has it too. */
+  skip(): void {
+    this.#ended = true;
   }
 
   /** Ends the current epoch and says what comes next. Throws `no-checkpoint` where one was due and none was saved. */
   async next(): Promise<Upcoming> {
-    if (this.#report === undefined) this.report({ metrics: {} });
-    if (this.#saved === undefined) {
-      if (this.#plan.checkpoint) {
-        throw new AttemptError(
-          "no-checkpoint",
-          `epoch ${this.#plan.epoch} was trained without saving a checkpoint`,
-        );
-      }
-      this.save(null);
+    const { uploads, clock } = this.#context;
+    if (this.#current === undefined) this.report({ metrics: {} });
+    if (!this.#ended) await this.#endWithoutCheckpoint();
+    const { answer } = (await this.#current?.reply) ?? {};
+    if (answer !== undefined) heed(answer);
+    if (answer?.action === "finish") {
+      this.#expectSaved(answer.reason);
+      return { finish: answer.reason };
     }
-    const { answer } = (await this.#reply) ?? {};
-    if (answer?.action === "finish") return { finish: answer.reason };
-    if (answer?.action === "leave") throw new AttemptError("left", answer.reason);
-    if (answer?.action !== "train")
-      throw new AttemptError("unknown", `Review answered '${answer?.action}' to a report`);
-    await this.#uploads.committed(answer.plan.epoch - 2);
+    if (answer?.action !== "train") throw unexpected(answer, "report");
+    await uploads.committedThrough(answer.plan.epoch - 2);
+    await uploads.pendingAtMost(maxPending - 1 - this.#unsaved.length);
     this.#plan = answer.plan;
-    this.#report = undefined;
-    this.#reply = undefined;
+    this.#resume = undefined;
+    this.#current = undefined;
     this.#saved = undefined;
+    this.#ended = false;
+    clock.begin(0);
     this.begin();
     return { plan: answer.plan };
   }
 
-  #queueWhenWhole(): void {
-    if (this.#report === undefined || this.#reply === undefined || this.#saved === undefined) return;
-    this.#uploads.add({ report: this.#report, reported: this.#reply, ...this.#saved });
+  /** Whoever asks for its checkpoint before its report was told that none is needed when nobody knew that this is the end. */
+  #expectSaved(reason: string): void {
+    const { length } = this.#unsaved;
+    if (length === 0) return;
+    const epochs = length === 1 ? `epoch ${this.#plan.epoch} is` : `the last ${length} epochs are`;
+    throw new AttemptError(
+      "interrupted",
+      `${reason}; ${epochs} in no checkpoint, since the trainer asks for one before it reports the epoch`,
+    );
+  }
+
+  async #endWithoutCheckpoint(): Promise<void> {
+    if (!this.#plan.checkpoint) this.save(null);
+    else if (!(await this.endIsDue())) this.skip();
+    else {
+      throw new AttemptError(
+        "no-checkpoint",
+        `epoch ${this.#plan.epoch} was trained without saving a checkpoint`,
+      );
+    }
+  }
+
+  #handOverWhenWhole(): void {
+    if (this.#current === undefined || this.#saved === undefined) return;
+    this.#handOver({ epoch: this.#plan.epoch, files: this.#saved });
+    this.#saved = undefined;
+  }
+
+  #handOver(what: Pick<Parameters<Uploads["add"]>[0], "epoch" | "partial" | "files">): void {
+    this.handOvers += 1;
+    this.#context.uploads.add({ ...what, epochs: this.#unsaved.splice(0) });
   }
 }

@@ -13,6 +13,8 @@ const AgentEnvironment = z
     PAWL_ATTEMPT_FOLDER: z.string().startsWith("/"),
     /** Set by AWS Batch. */
     AWS_BATCH_JOB_ID: z.string().min(1).max(200),
+    /** Where the instance's metadata is (`http://169.254.169.254`); absent where nobody can reclaim the machine. */
+    PAWL_METADATA: z.url({ protocol: /^http$/ }).optional(),
   })
   .transform((env) => ({
     run: env.PAWL_RUN,
@@ -21,6 +23,7 @@ const AgentEnvironment = z
     store: env.PAWL_STORE,
     folder: env.PAWL_ATTEMPT_FOLDER,
     batchJobId: env.AWS_BATCH_JOB_ID,
+    metadata: env.PAWL_METADATA,
   }));
 
 export type AgentEnvironment = z.output<typeof AgentEnvironment>;

@@ -4,7 +4,9 @@ import { describe, expect, it, vi } from "vitest";
 import { ProcessIdentity } from "../store/process-identity.ts";
 import { processesNaming } from "../test/pawl.ts";
 import { outcomeOf, startAgent } from "./testing/agent-process.ts";
+import { MetadataServer } from "./testing/metadata-server.ts";
 import { lives, type Scene, scenes } from "./testing/scene.ts";
+import { stepping } from "./testing/stepping.ts";
 
 const scene = scenes();
 const shell = (script: string) => ["sh", "-c", script];
@@ -141,6 +143,90 @@ for epoch in pawl.epochs():
     child.kill("SIGTERM");
     expect((await ended).code).toBe(143);
     expect(await outcomeOf(it_)).toMatchObject({ result: "interrupted" });
+  });
+});
+
+describe("an agent whose trainer says its steps", () => {
+  const trainer = stepping(3000, 0.01);
+
+  it("saves in the middle of an epoch on SIGTERM, and says so in its account", async () => {
+    const it_ = await scene({ ...trainer });
+    const { child, ended } = startAgent(it_);
+    await it_.saying("step 1 40");
+    child.kill("SIGTERM");
+    expect(await ended).toMatchObject({ code: 143, stderr: "" });
+    expect(it_.happened).toMatchObject([
+      "started",
+      expect.stringMatching(/^commit 1 step \d+$/),
+      "ended interrupted",
+    ]);
+    expect(await outcomeOf(it_)).toMatchObject({
+      result: "interrupted",
+      message: expect.stringMatching(/\(SIGTERM\): saved epoch 1, step \d+, and left$/),
+      signs: [{ where: "signal", text: "SIGTERM" }],
+    });
+    await gone(it_);
+  });
+
+  it("leaves at once on a second SIGTERM", async () => {
+    const it_ = await scene(stepping(3000, 0.01, 600));
+    const { child, ended } = startAgent(it_);
+    await it_.saying("step 1 40");
+    child.kill("SIGTERM");
+    await it_.saying("saving 1");
+    child.kill("SIGTERM");
+    expect(await ended).toMatchObject({ code: 143 });
+    expect(it_.happened).toEqual(["started", "ended interrupted"]);
+    await gone(it_);
+  });
+
+  it("saves on a spot notice, and names the instance", async () => {
+    const metadata = await MetadataServer.start();
+    try {
+      const it_ = await scene({ ...trainer });
+      const { ended } = startAgent(it_, { PAWL_METADATA: metadata.base });
+      await it_.saying("step 1 40");
+      metadata.notice(60);
+      await ended;
+      expect(it_.happened).toMatchObject([
+        "started",
+        expect.stringMatching(/^commit 1 step \d+$/),
+        "ended spot-reclaim",
+      ]);
+      expect(await outcomeOf(it_)).toMatchObject({
+        result: "spot-reclaim",
+        message: expect.stringMatching(
+          /^spot notice for i-0123456789abcdef0: saved epoch 1, step \d+, and left$/,
+        ),
+        instance: "i-0123456789abcdef0",
+        signs: [{ where: "instance-metadata" }],
+      });
+      await gone(it_);
+    } finally {
+      await metadata.stop();
+    }
+  });
+
+  it("ends a stalled one, whose stacks are in its log", async () => {
+    const hangs = trainer.files["stepping.py"].replace(
+      "taken += 1;",
+      "taken += 1; taken == 30 and time.sleep(600);",
+    );
+    const it_ = await scene({
+      command: trainer.command,
+      files: { "stepping.py": hangs },
+      job: { stall: { limit: "2s" } },
+    });
+    expect((await startAgent(it_).ended).code).toBe(23);
+    const outcome = await outcomeOf(it_);
+    expect(outcome).toMatchObject({
+      result: "stalled",
+      message: expect.stringContaining("it was in <module> (stepping.py:"),
+      place: expect.stringContaining("stepping.py:"),
+    });
+    expect(outcome.logTail.join("\n")).toContain("most recent call first");
+    expect(await it_.log()).toContain("Current thread");
+    await gone(it_);
   });
 });
 

@@ -33,6 +33,7 @@ const assigned = (more: Partial<Assignment>): Assignment => ({
   worker: { index: 0, count: 1 },
   shard: { index: 0, count: 1 },
   plan: { epoch: 1, seed: 0, learningRateScale: 1, checkpoint: true },
+  saving: { epochEnds: "always" },
   jobDigest: "d".repeat(64),
   ...more,
 });
@@ -80,7 +81,7 @@ describe("what an attempt's checkpoint folder holds when it begins", () => {
   it("is the run's own checkpoint, with its epoch, whatever the run began from", async () => {
     await saved("tune-1");
     const { folder, ...rest } = await restored(assigned({ restore: "4-1" }));
-    expect(rest).toMatchObject({ restoredEpoch: 4, previous: { name: "4-1" } });
+    expect(rest).toMatchObject({ epoch: 4, previous: { name: "4-1" } });
     expect(await readFile(join(folder, "model.txt"), "utf8")).toBe("weights");
   });
 
@@ -90,7 +91,7 @@ describe("what an attempt's checkpoint folder holds when it begins", () => {
       await mkdir(join(root, "job", "pretrained"), { recursive: true });
       await writeFile(join(root, "job", "pretrained", "model.txt"), "weights");
       const { folder, ...rest } = await restored(assigned({ origin }));
-      expect(rest).toEqual({ restoredEpoch: 0 });
+      expect(rest).toEqual({ epoch: 0 });
       expect(await readFile(join(folder, "model.txt"), "utf8")).toBe("weights");
     }
   });

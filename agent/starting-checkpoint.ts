@@ -3,16 +3,38 @@ import type { Assignment } from "../core/answers.ts";
 import { type Origin, originWords } from "../core/checkpoint-source.ts";
 import { type ErrorCode, PawlError } from "../core/errors.ts";
 import type { Manifest } from "../core/manifest.ts";
+import type { DataPosition } from "../core/position.ts";
+import type { EpochPlan } from "../core/report.ts";
 import { restoreCheckpoint } from "../store/checkpoints.ts";
 import { type OriginBase, restoreOrigin } from "../store/checkpoints-origin.ts";
 import { AttemptError } from "./attempt-error.ts";
+
+/** How far an epoch is trained already, and how it goes on. */
+export interface Resume {
+  readonly step: number;
+  readonly position: DataPosition;
+  readonly seconds: number;
+}
 
 /** What an attempt's checkpoint folder holds when it begins. */
 export interface Restored {
   /** The run's own checkpoint, whose unchanged files the next one refers to. */
   readonly previous?: Manifest;
-  /** The last epoch of this run in it; 0 for what another has made; absent where it is empty. */
-  readonly restoredEpoch?: number;
+  /** The epochs of this run that are whole in it; 0 for what another has made; absent where it is empty. */
+  readonly epoch?: number;
+  /** What is in it of the epoch after those. */
+  readonly resume?: Resume;
+}
+
+/** Whole epochs and the part of one that a checkpoint of this run holds; the part is of the epoch that is to be trained. */
+function contents(previous: Manifest, plan: EpochPlan): Restored {
+  const { epoch, step, position, seconds } = previous;
+  if (step === undefined || position === undefined || seconds === undefined) return { previous, epoch };
+  if (epoch !== plan.epoch) {
+    const what = `checkpoint ${previous.name} is of the middle of epoch ${epoch}`;
+    throw new AttemptError("unknown", `${what}, and epoch ${plan.epoch} is to be trained`);
+  }
+  return { previous, epoch: epoch - 1, resume: { step, position, seconds } };
 }
 
 /**
@@ -21,18 +43,17 @@ export interface Restored {
  */
 export async function restore(
   base: OriginBase,
-  { run, restore: name, origin }: Assignment,
+  { run, restore: name, origin, plan }: Assignment,
   folder: string,
   leave: AbortSignal,
 ): Promise<Restored> {
   if (name === undefined) {
     if (origin === undefined) await mkdir(folder);
     else await restoreStart(origin, base, folder, leave);
-    return origin === undefined ? {} : { restoredEpoch: 0 };
+    return origin === undefined ? {} : { epoch: 0 };
   }
   try {
-    const previous = await restoreCheckpoint(base.store, run, name, folder, { signal: leave });
-    return { previous, restoredEpoch: previous.epoch };
+    return contents(await restoreCheckpoint(base.store, run, name, folder, { signal: leave }), plan);
   } catch (error) {
     leave.throwIfAborted();
     if (error instanceof PawlError && error.code === "CHECKPOINT_DAMAGED")

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { AttemptError } from "./attempt-error.ts";
+import { countOomKills } from "./oom-kills.ts";
 
 export interface TrainerExit {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** Whether the kernel is known to have killed something for want of memory meanwhile. */
+  readonly oomKilled?: boolean;
 }
 
 export interface TrainerProcess {
@@ -14,6 +16,8 @@ export interface TrainerProcess {
   readonly exit: Promise<TrainerExit>;
   /** Ends it and everything that it started: SIGTERM, and after `graceMilliseconds` SIGKILL. */
   stop(graceMilliseconds: number): Promise<TrainerExit>;
+  /** Ends it with SIGABRT, to which Python prints its stacks; what does not end of it gets SIGKILL after so long. */
+  abort(milliseconds: number): Promise<TrainerExit>;
 }
 
 export interface TrainerCommand {
@@ -30,6 +34,9 @@ export interface TrainerCommand {
 /** How long output is still read for after the process has ended: something that it started may hold the pipe open. */
 const drainMilliseconds = 2000;
 
+/** How long what the process started may still print its stacks when the process itself has ended. */
+const lingerMilliseconds = 1000;
+
 /** More than the pipes hold: what comes after that was not written by the process that has ended. */
 const drainBytes = 4 * 1024 * 1024;
 
@@ -38,6 +45,7 @@ const drainBytes = 4 * 1024 * 1024;
  * AttemptError `image-or-command-error` where it cannot be started.
  */
 export async function startTrainer(command: TrainerCommand): Promise<TrainerProcess> {
+  const oomKills = countOomKills();
   const child = launch(command);
   const { pid } = child;
   try {
@@ -50,11 +58,14 @@ export async function startTrainer(command: TrainerCommand): Promise<TrainerProc
   const limit = { bytes: Number.POSITIVE_INFINITY };
   for (const stream of output) readOutput(stream, limit, command.onOutput);
   let running = true;
+  let lingering = false;
   const exit = new Promise<TrainerExit>((resolve) => {
     child.once("exit", (exitCode, signal) => {
       running = false;
-      killGroup(pid, "SIGKILL");
-      const done = () => resolve({ exitCode, signal });
+      if (lingering) setTimeout(() => killGroup(pid, "SIGKILL"), lingerMilliseconds);
+      else killGroup(pid, "SIGKILL");
+      const oomKilled = (countOomKills() ?? 0) > (oomKills ?? Number.POSITIVE_INFINITY);
+      const done = () => resolve({ exitCode, signal, ...(oomKilled ? { oomKilled } : {}) });
       const cut = () => {
         for (const stream of output) stream.destroy();
       };
@@ -75,17 +86,22 @@ export async function startTrainer(command: TrainerCommand): Promise<TrainerProc
     child.on("error", (error) => reject(cannotStart(command.program, error)));
   });
   if (pid === undefined) throw cannotStart(command.program, new Error("no process id"));
+  const end = async (signal: NodeJS.Signals, graceMilliseconds: number): Promise<TrainerExit> => {
+    // Its number may be another's once it has ended.
+    if (!running) return await exit;
+    killGroup(pid, signal);
+    const timer = setTimeout(() => running && killGroup(pid, "SIGKILL"), graceMilliseconds);
+    const ended = await exit;
+    clearTimeout(timer);
+    return ended;
+  };
   return {
     pid,
     exit,
-    async stop(graceMilliseconds) {
-      // Its number may be another's once it has ended.
-      if (!running) return await exit;
-      killGroup(pid, "SIGTERM");
-      const timer = setTimeout(() => running && killGroup(pid, "SIGKILL"), graceMilliseconds);
-      const ended = await exit;
-      clearTimeout(timer);
-      return ended;
+    stop: (graceMilliseconds) => end("SIGTERM", graceMilliseconds),
+    abort(milliseconds) {
+      lingering = true;
+      return end("SIGABRT", milliseconds);
     },
   };
 }
@@ -141,31 +157,4 @@ function cannotStart(program: string, error: Error): AttemptError {
         ? "it is not executable"
         : error.message;
   return new AttemptError("image-or-command-error", `the command '${program}' cannot be started: ${why}`);
-}
-
-const crashSignals = ["SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"] as const;
-
-/** A shell says with its own exit code by which signal its command was killed. */
-const crashCodes = new Set(crashSignals.map((signal) => 128 + constants.signals[signal]));
-
-/** What an exit that is not 0 means. */
-export function trainerFailure(exit: TrainerExit, tail: readonly string[]): AttemptError {
-  const last = tail.findLast((line) => line.trim() !== "");
-  const said = last === undefined ? "it printed nothing" : `its last line: ${last.trim()}`;
-  const trainer = { exitCode: exit.exitCode, signal: exit.signal };
-  if (exit.signal !== null) {
-    const crash = crashSignals.some((signal) => signal === exit.signal);
-    const hint = exit.signal === "SIGKILL" ? " (the kernel does that when memory runs out)" : "";
-    return new AttemptError(
-      crash ? "segfault/native-crash" : "unknown",
-      `the trainer was killed by ${exit.signal}${hint}; ${said}`,
-      { trainer },
-    );
-  }
-  const crashed = exit.exitCode !== null && crashCodes.has(exit.exitCode);
-  return new AttemptError(
-    crashed ? "segfault/native-crash" : "user-exception",
-    `the trainer exited with code ${exit.exitCode}; ${said}`,
-    { trainer },
-  );
 }

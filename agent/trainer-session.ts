@@ -1,36 +1,51 @@
-import { rm } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
-import { problems } from "../core/problems.ts";
+import type { LifeSign } from "../core/policies/stall.ts";
 import type { Metrics } from "../core/report.ts";
-import {
-  maxLineBytes,
-  protocolVersion,
-  type TrainerAnswer,
-  TrainerRequest,
-} from "../core/trainer-protocol.ts";
-import { AttemptError } from "./attempt-error.ts";
+import { protocolVersion, type TrainerAnswer, type TrainerRequest } from "../core/trainer-protocol.ts";
+import type { PartialEpoch } from "../store/checkpoints.ts";
 import type { Course } from "./course.ts";
+import type { SaveClock } from "./save-clock.ts";
+import type { StallWatch } from "./stall-watch.ts";
+import type { Restored } from "./starting-checkpoint.ts";
+import { type Answering, TrainerSocket } from "./trainer-socket.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface SessionContext {
   readonly course: Course;
+  readonly clock: SaveClock;
+  readonly watch: StallWatch;
   readonly workspace: Workspace;
   readonly run: string;
   readonly attempt: number;
   readonly epochs: number;
   readonly seed: number;
-  /** The epoch of the restored checkpoint. */
-  readonly restoredEpoch: number | undefined;
+  readonly restored: Restored;
 }
 
-/** Answers one trainer on the attempt's socket, request by request. */
-export class TrainerSession {
+/** A folder that the trainer fills: of the epoch's end, or of a step in its middle. */
+interface OpenFolder {
+  readonly epoch: number;
+  readonly path: string;
+  readonly begunAt: number;
+  readonly at?: PartialEpoch;
+}
+
+type Asks<Type extends TrainerRequest["type"]> = Extract<TrainerRequest, { type: Type }>;
+
+/** The conversation with one trainer: what it may ask when, and what it is told. */
+export class TrainerSession implements Answering {
   readonly #context: SessionContext;
-  readonly #server: Server;
-  #connection: Socket | undefined;
-  readonly #sockets = new Set<Socket>();
+  #socket: TrainerSocket | undefined;
   #given = false;
-  #folder: { epoch: number; path: string } | undefined;
+  #folder: OpenFolder | undefined;
+  /** Whether the end of this epoch has a checkpoint, or is known to need none. */
+  #ended = false;
+  /** The newest step of this epoch. */
+  #step = 0;
+  /** Whether to let the trainer go no further. */
+  #isToWait: () => boolean = () => false;
+  #letGo = Promise.withResolvers<void>();
+  /** Whether the trainer can be saved in the middle of an epoch. */
+  steps = false;
   /** Whether a trainer has said hello: it is one that stays alive over epochs. */
   greeted = false;
   /** Set when the trainer has been told that nothing is left to train. */
@@ -40,24 +55,20 @@ export class TrainerSession {
   /** Rejects when the conversation fails in a way that ends the attempt. */
   readonly failure = Promise.withResolvers<never>();
 
-  private constructor(context: SessionContext, server: Server) {
+  private constructor(context: SessionContext) {
     this.#context = context;
-    this.#server = server;
     this.failure.promise.catch(() => {});
-    server.on("connection", (socket) => this.#accept(socket));
-    server.on("error", (error) => this.failure.reject(error));
   }
 
   /** Listens on the workspace's socket. */
   static async listen(context: SessionContext): Promise<TrainerSession> {
-    await rm(context.workspace.socket, { force: true });
-    const server = createServer();
-    const session = new TrainerSession(context, server);
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(context.workspace.socket, resolve);
-    });
+    const session = new TrainerSession(context);
+    session.#socket = await TrainerSocket.listen(context.workspace.socket, session);
     return session;
+  }
+
+  failed(error: unknown): void {
+    this.failure.reject(error);
   }
 
   /** Has `listener`, and no earlier one, called when the trainer is told that nothing is left to train. */
@@ -65,121 +76,84 @@ export class TrainerSession {
     this.#onFinished = listener;
   }
 
+  /** Whether the trainer fills a folder now. */
+  get saving(): boolean {
+    return this.#folder !== undefined;
+  }
+
+  /** Holds the trainer up, from when `isToWait` says so: what it trained then would be lost. */
+  hold(isToWait: () => boolean): void {
+    this.#isToWait = isToWait;
+  }
+
+  /** Waits while the trainer is to go no further. */
+  async held(): Promise<void> {
+    if (this.#isToWait()) await this.#letGo.promise;
+  }
+
+  letGo(): void {
+    this.#isToWait = () => false;
+    this.#letGo.resolve();
+  }
+
   async close(): Promise<void> {
-    // Also those that were refused: whoever holds one of them must not hold up the attempt's end.
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await rm(this.#context.workspace.socket, { force: true });
+    await this.#socket?.close();
   }
 
-  #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => {
-      this.#sockets.delete(socket);
-      // One that came and went without a word was not the trainer.
-      if (this.#connection === socket && !this.greeted) this.#connection = undefined;
-    });
-    if (this.#connection !== undefined) {
-      this.#refuse(socket, "BUSY", "another process of this trainer talks to the agent already");
-      return;
-    }
-    this.#connection = socket;
-    let buffered = "";
-    let turn: Promise<void> = Promise.resolve();
-    socket.setEncoding("utf8");
-    socket.on("data", (text: string) => {
-      const lines = (buffered + text).split("\n");
-      buffered = lines.pop() ?? "";
-      if ([...lines, buffered].some((line) => Buffer.byteLength(line) > maxLineBytes)) {
-        socket.removeAllListeners("data").pause();
-        buffered = "";
-        this.#fail(socket, "LINE_TOO_LONG", `a line is longer than ${maxLineBytes} bytes`);
-        return;
-      }
-      if (lines.length === 0) return;
-      // One request at a time: what is sent ahead stays in the socket until those before it are answered.
-      socket.pause();
-      for (const line of lines) turn = turn.then(() => this.#serve(socket, line));
-      turn = turn.then(() => void socket.resume());
-    });
-  }
-
-  async #serve(socket: Socket, line: string): Promise<void> {
-    if (socket.destroyed) return;
-    let request: TrainerRequest;
+  async answer(request: TrainerRequest): Promise<TrainerAnswer> {
+    const { watch } = this.#context;
+    watch.observe(lifeSign(request));
+    // While the agent answers, the trainer is not to blame for silence.
+    watch.observe("pause");
     try {
-      request = this.#parse(line);
-    } catch (error) {
-      this.#fail(socket, "BAD_REQUEST", error instanceof Error ? error.message : String(error));
-      return;
+      return await this.#answer(request);
+    } finally {
+      watch.observe("resume");
     }
-    try {
-      const answer = await this.#answer(request);
-      if (answer.type === "error") this.#fail(socket, answer.code, answer.message);
-      else socket.write(`${JSON.stringify(answer)}\n`);
-    } catch (error) {
-      this.failure.reject(error);
-      this.#refuse(socket, "ATTEMPT_ENDS", error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  #parse(line: string): TrainerRequest {
-    const input: unknown = JSON.parse(line);
-    const parsed = TrainerRequest.safeParse(input);
-    if (parsed.success) return parsed.data;
-    const [first] = problems(parsed.error, input, () => ({}));
-    throw new Error(`${first?.field ?? "the request"} ${first?.message ?? "is not understood"}`);
   }
 
   async #answer(request: TrainerRequest): Promise<TrainerAnswer> {
-    const { course } = this.#context;
     if (request.type === "hello") return this.#welcome(request.protocol, request.helper);
     if (!this.greeted) return wrong("say hello first");
+    if (request.type === "next") return await this.#next();
+    const misplaced = this.#misplaced(request.epoch);
+    if (misplaced !== undefined) return misplaced;
     switch (request.type) {
-      case "next":
-        return await this.#next();
-      case "report": {
-        const misplaced = this.#misplaced(request.epoch);
-        if (misplaced !== undefined) return misplaced;
-        if (course.reported) return wrong(`epoch ${request.epoch} has been reported already`);
-        course.report({
-          metrics: sorted(request.metrics),
-          examples: request.examples,
-          seconds: request.seconds,
-        });
-        return { type: "ok" };
-      }
-      case "checkpoint": {
-        const misplaced = this.#misplaced(request.epoch);
-        if (misplaced !== undefined) return misplaced;
-        if (this.#folder !== undefined) return wrong(`epoch ${request.epoch} has a checkpoint already`);
-        if (!course.plan.checkpoint) return wrong(`no checkpoint is due in epoch ${request.epoch}`);
-        const path = await this.#context.workspace.freshSave(request.epoch);
-        this.#folder = { epoch: request.epoch, path };
-        return { type: "folder", folder: path };
-      }
-      case "saved": {
-        if (this.#folder?.epoch !== request.epoch)
-          return wrong(`no checkpoint of epoch ${request.epoch} was begun`);
-        course.save(this.#folder.path, request.framework);
-        this.#folder = { ...this.#folder, epoch: 0 };
-        return { type: "ok" };
-      }
+      case "report":
+        return this.#report(request);
+      case "step":
+        return await this.#stepped(request);
+      case "checkpoint":
+        return await this.#checkpoint(request);
+      case "saved":
+        return await this.#saved(request);
     }
   }
 
   #welcome(protocol: number, helper: string): TrainerAnswer {
-    const { run, attempt, epochs, seed, restoredEpoch, workspace } = this.#context;
+    const { run, attempt, epochs, seed, restored, workspace } = this.#context;
     if (this.greeted) return wrong("hello was said already");
     if (protocol !== protocolVersion) {
       const message = `${helper} speaks protocol version ${protocol}, this agent speaks version ${protocolVersion}`;
       return { type: "error", code: "PROTOCOL_VERSION", message };
     }
     this.greeted = true;
-    const restored =
-      restoredEpoch === undefined ? null : { folder: workspace.checkpoint, epoch: restoredEpoch };
-    return { type: "welcome", protocol: protocolVersion, run, attempt, epochs, seed, restored };
+    return {
+      type: "welcome",
+      protocol: protocolVersion,
+      run,
+      attempt,
+      epochs,
+      seed,
+      restored:
+        restored.epoch === undefined
+          ? null
+          : {
+              folder: workspace.checkpoint,
+              epoch: restored.epoch,
+              ...(restored.resume === undefined ? {} : { step: restored.resume.step }),
+            },
+    };
   }
 
   async #next(): Promise<TrainerAnswer> {
@@ -188,14 +162,87 @@ export class TrainerSession {
     if (!this.#given) {
       this.#given = true;
       course.begin();
-      return { type: "epoch", plan: course.plan };
+      const { plan, resume } = course;
+      this.#step = resume?.step ?? 0;
+      return resume === undefined ? { type: "epoch", plan } : { type: "epoch", plan, resume };
     }
+    if (this.#folder?.at !== undefined) return this.#unfinished(this.#folder);
+    await this.held();
     const upcoming = await course.next();
     this.#folder = undefined;
+    this.#ended = false;
+    this.#step = 0;
     if ("plan" in upcoming) return { type: "epoch", plan: upcoming.plan };
     this.finished = upcoming.finish;
     this.#onFinished?.();
     return { type: "end", reason: upcoming.finish };
+  }
+
+  #report({ epoch, metrics, examples, seconds }: Asks<"report">): TrainerAnswer {
+    const { course } = this.#context;
+    if (course.reported) return wrong(`epoch ${epoch} has been reported already`);
+    if (this.#folder?.at !== undefined) return this.#unfinished(this.#folder);
+    course.report({ metrics: sorted(metrics), examples, seconds });
+    return { type: "ok" };
+  }
+
+  async #stepped({ epoch, step, position, canSave }: Asks<"step">): Promise<TrainerAnswer> {
+    const { course, clock } = this.#context;
+    if (course.reported) return wrong(`epoch ${epoch} has been reported: its steps come before its report`);
+    if (this.#folder !== undefined) return this.#unfinished(this.#folder);
+    if (this.#ended) return wrong(`epoch ${epoch} has its checkpoint: its steps come before that`);
+    if (step <= this.#step) {
+      const restored = this.#step === course.resume?.step ? ", which is in the restored checkpoint" : "";
+      return wrong(
+        `step ${step} of epoch ${epoch} comes after step ${this.#step}${restored}: steps go forward`,
+      );
+    }
+    this.#step = step;
+    this.steps ||= canSave;
+    clock.seen(step, canSave);
+    if (!canSave || !course.plan.checkpoint || !clock.dueNow) return { type: "go-on", ask: clock.ask(step) };
+    return await this.#fill(epoch, { step, position, seconds: course.seconds });
+  }
+
+  async #checkpoint({ epoch }: Asks<"checkpoint">): Promise<TrainerAnswer> {
+    const { course, clock } = this.#context;
+    if (this.#ended) return wrong(`epoch ${epoch} has a checkpoint already`);
+    if (!course.plan.checkpoint) return wrong(`no checkpoint is due in epoch ${epoch}`);
+    if (this.#folder !== undefined) return this.#unfinished(this.#folder);
+    this.#ended = true;
+    if (clock.demanded || (await course.endIsDue())) return await this.#fill(epoch);
+    course.skip();
+    return { type: "skip" };
+  }
+
+  async #fill(epoch: number, at?: PartialEpoch): Promise<TrainerAnswer> {
+    const { workspace, clock } = this.#context;
+    const begunAt = performance.now();
+    const path = await workspace.freshSave(at === undefined ? `${epoch}` : `${epoch}-${at.step}`);
+    this.#folder = { epoch, path, begunAt, ...(at === undefined ? {} : { at }) };
+    clock.begun(at !== undefined);
+    return { type: "folder", folder: path };
+  }
+
+  async #saved({ epoch, step, framework }: Asks<"saved">): Promise<TrainerAnswer> {
+    const { course } = this.#context;
+    const open = this.#folder;
+    if (open === undefined || open.at?.step !== step) {
+      const at = step === undefined ? "" : ` at step ${step}`;
+      return wrong(`no checkpoint of epoch ${epoch}${at} was begun`);
+    }
+    this.#folder = undefined;
+    const { path: folder, begunAt, at } = open;
+    const files = { folder, framework, begunAt, handedOverAt: performance.now() };
+    if (at === undefined) course.save(files);
+    else course.savePart(at, files);
+    await this.held();
+    return { type: "ok" };
+  }
+
+  #unfinished({ epoch, at }: OpenFolder): TrainerAnswer {
+    const where = at === undefined ? "at its end" : `at step ${at.step}`;
+    return wrong(`the checkpoint of epoch ${epoch} ${where} was begun, and has to be handed over first`);
   }
 
   #misplaced(epoch: number): TrainerAnswer | undefined {
@@ -205,20 +252,12 @@ export class TrainerSession {
       `epoch ${epoch} is not being trained${this.#given ? `; epoch ${course.plan.epoch} is` : ""}`,
     );
   }
-
-  /** A conversation that cannot go on ends the attempt: the trainer would train something else than it was told. */
-  #fail(socket: Socket, code: string, message: string): void {
-    this.failure.reject(new AttemptError("trainer-protocol", message));
-    this.#refuse(socket, code, message);
-  }
-
-  #refuse(socket: Socket, code: string, message: string): void {
-    const answer: TrainerAnswer = { type: "error", code, message };
-    socket.end(`${JSON.stringify(answer)}\n`);
-  }
 }
 
 const wrong = (message: string): TrainerAnswer => ({ type: "error", code: "OUT_OF_ORDER", message });
+
+const lifeSign = ({ type }: TrainerRequest): LifeSign =>
+  type === "step" || type === "report" ? type : "request";
 
 const sorted = (metrics: Metrics): Metrics =>
   Object.fromEntries(Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1)));

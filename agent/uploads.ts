@@ -2,19 +2,36 @@ import { rm } from "node:fs/promises";
 import type { ReviewReply } from "../core/answers.ts";
 import type { SentEvent } from "../core/events.ts";
 import type { Manifest } from "../core/manifest.ts";
+import { type Reach, reach } from "../core/position.ts";
 import type { EpochReport } from "../core/report.ts";
-import { removeCheckpoint, saveCheckpoint } from "../store/checkpoints.ts";
+import type { SaveTimes, Saving } from "../core/saving.ts";
+import { type PartialEpoch, removeCheckpoint, type SaveInput, saveCheckpoint } from "../store/checkpoints.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { AttemptError } from "./attempt-error.ts";
+import { heed, unexpected } from "./heed.ts";
 
-/** An epoch that is trained and reported, with the folder that is the agent's from now on. */
-export interface TrainedEpoch {
+/** An epoch that is trained and reported, with the answer that Review gives to that. */
+export interface Reported {
   readonly report: EpochReport;
+  readonly reply: Promise<ReviewReply>;
+}
+
+/** What is to be saved and to count, with a folder that is the agent's from now on. */
+export interface HandOver {
+  /** The last epoch in it, as a whole or in part. */
+  readonly epoch: number;
+  readonly partial?: PartialEpoch;
+  /** The epochs that it completes: one that Review has not answered is never saved before it has. */
+  readonly epochs: readonly Reported[];
   /** `null` for trainers that keep nothing. */
-  readonly folder: string | null;
-  readonly framework: string | undefined;
-  /** Settles when Review has answered the report: a commit never comes before it. */
-  readonly reported: Promise<ReviewReply>;
+  readonly files: SavedFiles | null;
+}
+
+export interface SavedFiles {
+  readonly folder: string;
+  readonly framework?: string | undefined;
+  /** When training began to wait for the save, on the clock of `performance.now()`, and when it went on. */
+  readonly begunAt: number;
+  readonly handedOverAt: number;
 }
 
 export interface UploadContext {
@@ -25,15 +42,29 @@ export interface UploadContext {
   readonly jobDigest: string;
   readonly previous: Manifest | undefined;
   readonly review: (event: SentEvent) => Promise<ReviewReply>;
+  /** Called when a checkpoint counts. */
+  readonly onCommitted: (took: SaveTimes, saving: Saving | undefined) => void;
 }
 
-/** Uploads and commits trained epochs in their order, behind the training. The first failure stops the queue. */
+/** The moment that `performance.now()` was `clock`: what was trained until then is in the files. */
+const momentOf = (clock: number): string => new Date(Date.now() - (performance.now() - clock)).toISOString();
+
+interface Queued {
+  readonly epoch: number;
+  readonly reports: number;
+  readonly done: Promise<void>;
+}
+
+/** Uploads and commits what is handed over in its order, behind the training. The first failure stops the queue. */
 export class Uploads {
   readonly #context: UploadContext;
   #previous: Manifest | undefined;
-  #queue: Promise<void> = Promise.resolve();
-  readonly #committed = new Map<number, PromiseWithResolvers<void>>();
+  #queue: Queued[] = [];
+  #last: Promise<void> = Promise.resolve();
   #removed: string[] = [];
+  readonly #stop = new AbortController();
+  /** How far training is that counts by a commit of this attempt. */
+  committed: Reach | undefined;
   readonly failure = Promise.withResolvers<never>();
 
   constructor(context: UploadContext) {
@@ -42,33 +73,51 @@ export class Uploads {
     this.failure.promise.catch(() => {});
   }
 
-  /** Queues an epoch; epochs come in order. */
-  add(epoch: TrainedEpoch): void {
-    const committed = Promise.withResolvers<void>();
-    committed.promise.catch(() => {});
-    this.#committed.set(epoch.report.epoch, committed);
-    this.#queue = this.#queue.then(async () => {
+  /** Whether anything is on its way. */
+  get busy(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Epochs that are handed over and do not count yet. */
+  get pending(): number {
+    return this.#queue.reduce((sum, { reports }) => sum + reports, 0);
+  }
+
+  /** Queues what comes after everything that was queued before. */
+  add(handOver: HandOver): void {
+    const done = this.#last.then(async () => {
       try {
-        await this.#commit(epoch);
-        this.#committed.delete(epoch.report.epoch);
-        committed.resolve();
+        await this.#commit(handOver);
+        this.#queue.shift();
+        this.committed = reach({ epoch: handOver.epoch, step: handOver.partial?.step });
       } catch (error) {
-        committed.reject(error);
         this.failure.reject(error);
         throw error;
       }
     });
-    this.#queue.catch(() => {});
+    done.catch(() => {});
+    this.#queue.push({ epoch: handOver.epoch, reports: handOver.epochs.length, done });
+    this.#last = done;
   }
 
-  /** Settles when `epoch` is committed (at once, if it was never queued or is done). */
-  async committed(epoch: number): Promise<void> {
-    await this.#committed.get(epoch)?.promise;
+  /** Settles when everything of the epochs up to `epoch` that was queued is committed. */
+  async committedThrough(epoch: number): Promise<void> {
+    await this.#queue.findLast((queued) => queued.epoch <= epoch)?.done;
+  }
+
+  /** Settles when at most so many epochs are pending. */
+  async pendingAtMost(epochs: number): Promise<void> {
+    while (this.pending > epochs) await this.#queue[0]?.done;
   }
 
   /** Settles when everything queued is committed. */
   async drain(): Promise<void> {
-    await this.#queue;
+    await this.#last;
+  }
+
+  /** Saves and commits nothing more: what is on its way is left as it is, and is no checkpoint. */
+  stop(): void {
+    this.#stop.abort();
   }
 
   /** The dropped checkpoints that are gone and nobody has been told of yet. */
@@ -76,44 +125,58 @@ export class Uploads {
     return this.#removed.splice(0);
   }
 
-  async #commit(epoch: TrainedEpoch): Promise<void> {
-    const { store, run, attempt, batchJobId, jobDigest, review } = this.#context;
-    const { report, folder, framework } = epoch;
-    let checkpoint: string | null = null;
-    if (folder !== null) {
-      const manifest = await saveCheckpoint(store, {
-        run,
-        attempt,
-        epoch: report.epoch,
-        folder,
-        jobDigest,
-        at: new Date().toISOString(),
-        ...(framework === undefined ? {} : { framework }),
-        reports: [report],
-        ...(this.#previous === undefined ? {} : { previous: this.#previous }),
-      });
-      this.#previous = manifest;
-      checkpoint = manifest.name;
-    }
-    const told = (await epoch.reported).answer;
-    if (told.action === "leave") throw new AttemptError("left", told.reason);
-    const removed = this.takeRemoved();
+  async #commit({ epoch, partial, epochs, files }: HandOver): Promise<void> {
+    const { run, attempt, batchJobId, review } = this.#context;
+    // What is of no use must not become a checkpoint that somebody could take up.
+    for (const { reply } of epochs) heed((await reply).answer);
+    this.#stop.signal.throwIfAborted();
+    const saved = files === null ? undefined : await this.#save(epoch, partial, epochs, files);
+    this.#stop.signal.throwIfAborted();
     const { answer } = await review({
       type: "commit",
       run,
       attempt,
       batchJobId,
-      epoch: report.epoch,
-      checkpoint,
-      removed,
+      epoch,
+      ...(partial === undefined ? {} : { step: partial.step }),
+      ...(saved === undefined ? {} : { took: saved.took }),
+      checkpoint: saved?.name ?? null,
+      removed: this.takeRemoved(),
     });
-    if (answer.action === "leave") throw new AttemptError("left", answer.reason);
-    if (answer.action !== "committed") {
-      throw new AttemptError("unknown", `Review answered '${answer.action}' to a commit`);
-    }
+    if (answer.action === "leave") await this.#remove(answer.remove ?? []);
+    heed(answer);
+    if (answer.action !== "committed") throw unexpected(answer, "commit");
+    if (saved !== undefined) this.#context.onCommitted(saved.took, answer.saving);
     // What cannot be removed goes with the attempt's folder.
-    if (folder !== null) await rm(folder, { recursive: true, force: true }).catch(() => {});
+    if (files !== null) await rm(files.folder, { recursive: true, force: true }).catch(() => {});
     await this.#remove(answer.remove);
+  }
+
+  async #save(
+    epoch: number,
+    partial: PartialEpoch | undefined,
+    epochs: readonly Reported[],
+    { folder, framework, begunAt, handedOverAt }: SavedFiles,
+  ): Promise<{ name: string; took: SaveTimes }> {
+    const { store, run, attempt, jobDigest } = this.#context;
+    const input: SaveInput = {
+      run,
+      attempt,
+      epoch,
+      ...(partial === undefined ? {} : { partial }),
+      folder,
+      jobDigest,
+      at: momentOf(handedOverAt),
+      ...(framework === undefined ? {} : { framework }),
+      reports: epochs.map(({ report }) => report),
+      ...(this.#previous === undefined ? {} : { previous: this.#previous }),
+    };
+    this.#previous = await saveCheckpoint(store, input, { signal: this.#stop.signal });
+    const took = {
+      pauseSeconds: (handedOverAt - begunAt) / 1000,
+      seconds: (performance.now() - begunAt) / 1000,
+    };
+    return { name: this.#previous.name, took };
   }
 
   /** What cannot be removed now stays listed as dropped in the run's state, and is tried again after the next commit. */

@@ -59,10 +59,10 @@ describe("an attempt's folder", () => {
     const workspace = await prepareWorkspace(await freshFolder(), undefined);
     await mkdir(join(workspace.checkpoint, "inner"), { recursive: true });
     await writeFile(join(workspace.checkpoint, "inner", "model"), "one");
-    const copy = await workspace.snapshot(1);
+    const copy = await workspace.snapshot("1");
     await writeFile(join(workspace.checkpoint, "inner", "model"), "two");
-    await writeFile(join(await workspace.freshSave(2), "model"), "left half written");
-    expect(await readdir(await workspace.freshSave(2))).toEqual([]);
+    await writeFile(join(await workspace.freshSave("2"), "model"), "left half written");
+    expect(await readdir(await workspace.freshSave("2"))).toEqual([]);
     expect(await readdir(join(copy, "inner"))).toEqual(["model"]);
     expect(await readFile(join(copy, "inner", "model"), "utf8")).toBe("one");
   });

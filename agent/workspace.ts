@@ -31,10 +31,10 @@ export interface Workspace {
   readonly checkpoint: string;
   readonly metricsFile: string;
   readonly socket: string;
-  /** A fresh, empty folder for the checkpoint of `epoch`. */
-  freshSave(epoch: number): Promise<string>;
+  /** A fresh, empty folder for a checkpoint. */
+  freshSave(name: string): Promise<string>;
   /** A copy of `checkpoint` as it is now. */
-  snapshot(epoch: number): Promise<string>;
+  snapshot(name: string): Promise<string>;
 }
 
 /** Makes the folders; those of an earlier try at the same place are removed first. */
@@ -47,22 +47,22 @@ export async function prepareWorkspace(folder: string, source: string | undefine
   await mkdir(work, { recursive: true });
   await mkdir(saves);
   if (source !== undefined) await link(source, work);
-  const save = (epoch: number) => join(saves, String(epoch));
+  const save = (name: string) => join(saves, name);
   return {
     folder,
     work,
     checkpoint,
     metricsFile,
     socket: socketPath(folder),
-    async freshSave(epoch) {
-      await rm(save(epoch), { recursive: true, force: true });
-      await mkdir(save(epoch));
-      return save(epoch);
+    async freshSave(name) {
+      await rm(save(name), { recursive: true, force: true });
+      await mkdir(save(name));
+      return save(name);
     },
-    async snapshot(epoch) {
-      await rm(save(epoch), { recursive: true, force: true });
-      await copyCheckpoint(checkpoint, save(epoch));
-      return save(epoch);
+    async snapshot(name) {
+      await rm(save(name), { recursive: true, force: true });
+      await copyCheckpoint(checkpoint, save(name));
+      return save(name);
     },
   };
 }

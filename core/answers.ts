@@ -1,8 +1,10 @@
 import * as z from "zod";
 import { Origin } from "./checkpoint-source.ts";
+import { FailureClass } from "./failure.ts";
 import { TrainingJob } from "./job.ts";
 import { CheckpointName, Digest, Name, Ordinal } from "./names.ts";
 import { EpochPlan } from "./report.ts";
+import { Saving } from "./saving.ts";
 import { JobSource } from "./source.ts";
 
 const sequence = z.int().min(0);
@@ -18,6 +20,9 @@ export const Assignment = z.strictObject({
   /** What to begin from where nothing is committed yet. */
   origin: Origin.optional(),
   plan: EpochPlan,
+  saving: Saving.default({ epochEnds: "always" }),
+  /** Attempts in a row, without a commit between them, that were ended since they stalled. */
+  stalls: z.int().min(0).optional(),
   jobDigest: Digest,
 });
 export type Assignment = z.infer<typeof Assignment>;
@@ -30,8 +35,15 @@ export const ReviewAnswer = z.discriminatedUnion("action", [
   z.strictObject({ action: z.literal("train"), sequence, plan: EpochPlan }),
   /** To `report`: no further epoch; commit what there is, then exit 0. */
   z.strictObject({ action: z.literal("finish"), sequence, reason: z.string() }),
-  /** To `commit`: it counts; these checkpoints are to be removed. */
-  z.strictObject({ action: z.literal("committed"), sequence, remove: z.array(CheckpointName) }),
+  /** To `report`: what was trained is of no use (`numeric`); save nothing of it, and end with this class. */
+  z.strictObject({ action: z.literal("fail"), sequence, class: FailureClass, reason: z.string() }),
+  /** To `commit`: it counts; these checkpoints are to be removed, and from now on it is saved like this. */
+  z.strictObject({
+    action: z.literal("committed"),
+    sequence,
+    remove: z.array(CheckpointName),
+    saving: Saving.optional(),
+  }),
   /** To anything: you are not live; change nothing and leave. */
   z.strictObject({
     action: z.literal("leave"),
@@ -39,6 +51,8 @@ export const ReviewAnswer = z.discriminatedUnion("action", [
     reason: z.string(),
     /** The Batch job that holds the assignment. */
     winner: z.string().optional(),
+    /** What the attempt has saved that nobody will ever count: its own to remove. */
+    remove: z.array(CheckpointName).optional(),
   }),
   /** To `ended`. */
   z.strictObject({ action: z.literal("noted"), sequence }),

@@ -5,12 +5,14 @@ import { open, refuse } from "./decisions/open.ts";
 import { recover, trained } from "./decisions/recover.ts";
 import { type ReviewEvent, review } from "./decisions/review.ts";
 import { stop } from "./decisions/stop.ts";
-import type { FailedEvent, OpenEvent, RunEvent, StopEvent, TrainedEvent } from "./events.ts";
+import { sweep } from "./decisions/sweep.ts";
+import type { FailedEvent, OpenEvent, RunEvent, StopEvent, SweepEvent, TrainedEvent } from "./events.ts";
 import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { jobChanges, jobDigest } from "./job-digest.ts";
 import type { Next } from "./next.ts";
 import type { RunState } from "./run-state.ts";
 import type { StopAnswer } from "./stop.ts";
+import type { SweepAnswer } from "./sweep.ts";
 
 /** Where a run stands: its state after the newest entry, and the job in force, as it was given. */
 export interface RunHead {
@@ -76,6 +78,16 @@ export function decideStop(
   return stop(head.state, event, circumstances(TrainingJob.parse(head.job), setting));
 }
 
+/** What Sweep does about a run whose driver may be gone. */
+export function decideSweep(
+  head: RunHead | undefined,
+  event: SweepEvent,
+  setting: Setting,
+): Decision<SweepAnswer> {
+  if (head === undefined) throw notOpened(event.run, event.type);
+  return sweep(head.state, event, circumstances(TrainingJob.parse(head.job), setting));
+}
+
 /**
  * Every decision about a run: a function of where it stands, one event and the time. The same in Lambdas, on a laptop,
  * in replay and in simulation.
@@ -84,7 +96,7 @@ export function decide(
   head: RunHead | undefined,
   event: RunEvent,
   setting: Setting,
-): Decision<Next | ReviewAnswer | StopAnswer> {
+): Decision<Next | ReviewAnswer | StopAnswer | SweepAnswer> {
   switch (event.type) {
     case "open":
     case "trained":
@@ -92,6 +104,8 @@ export function decide(
       return decideNext(head, event, setting);
     case "stop":
       return decideStop(head, event, setting);
+    case "sweep":
+      return decideSweep(head, event, setting);
     default:
       return decideAnswer(head, event, setting);
   }

@@ -14,6 +14,15 @@ export const Duration = z
     return Math.round(Number.parseFloat(text) * unitSeconds[unit] * 1000) / 1000;
   });
 
+/** A length of time for people: `350 ms`, `8.2 s`, `3 min 10 s`, `2 h 5 min`. */
+export function durationWords(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
 const unitMebibytes = { MiB: 1, GiB: 1024 } as const;
 
 const memoryForm = { error: "must be a size such as 512MiB or 14GiB" };

@@ -49,6 +49,7 @@ export const errorTable = {
   DEFINITION_UNSUPPORTED: exitCodes.toolError,
   DEFINITION_FAILED: exitCodes.toolError,
   DESTINATION_EXISTS: exitCodes.usage,
+  INPUT_UNREADABLE: exitCodes.usage,
   INTERNAL: exitCodes.toolError,
 } as const satisfies Record<string, ExitCode>;
 

@@ -5,8 +5,11 @@ import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { CheckpointSummary } from "./manifest.ts";
 import { CheckpointName, Moment, Name, Ordinal } from "./names.ts";
 import { Outcome } from "./outcome.ts";
+import { Step } from "./position.ts";
 import { EpochReport } from "./report.ts";
 import { Driver } from "./run-state.ts";
+import { SaveTimes } from "./saving.ts";
+import { diagnosed } from "./sign.ts";
 import { JobSource } from "./source.ts";
 import { StopIntent } from "./stop.ts";
 
@@ -30,8 +33,12 @@ export type ReportEvent = z.infer<typeof ReportEvent>;
 const commit = {
   ...fromAttempt,
   type: z.literal("commit"),
-  /** The last epoch that counts with this; all before it count too. */
+  /** The last epoch that counts with this, as a whole or up to `step`; all before it count too. */
   epoch: Ordinal,
+  /** Where the checkpoint was taken in the middle of `epoch`: so many steps of it count, and all epochs before it. */
+  step: Step.optional(),
+  /** What the save took; absent where nothing is saved. */
+  took: SaveTimes.optional(),
   /** Dropped checkpoints that the attempt has removed. */
   removed: z.array(CheckpointName),
 };
@@ -73,8 +80,11 @@ export const Evidence = z.strictObject({
   gone: z.boolean(),
   /** Complete checkpoints that were not committed, in order of their epochs. */
   found: z.array(CheckpointSummary),
+  /** Checkpoints that it began and never completed. */
+  unfinished: z.array(CheckpointName).max(200).optional(),
   class: FailureClass,
   message: z.string().max(2000),
+  ...diagnosed,
   /** The Batch job that holds the assignment, where the one that ended was a duplicate. */
   winner: BatchJobId.optional(),
   /** The checkpoint that could not be restored. */
@@ -101,6 +111,8 @@ export const OpenEvent = z.strictObject({
   origin: Origin.optional(),
   /** Whether a job that differs from the run's is accepted. */
   acceptChanges: z.boolean(),
+  /** Whether a run whose every checkpoint is damaged is to begin again. */
+  startAgain: z.boolean().optional(),
   holder: Holder,
   /** On each live attempt. */
   evidence: z.array(Evidence),
@@ -128,6 +140,20 @@ export const StopEvent = z.strictObject({
 });
 export type StopEvent = z.infer<typeof StopEvent>;
 
+/** Sweep found that the run's driver may be gone: nothing else would run for it any more. */
+export const SweepEvent = z.strictObject({
+  type: z.literal("sweep"),
+  run: Name,
+  holder: Holder,
+  /** How the execution ended, where that is known: its status, and its error and cause. */
+  ending: z
+    .strictObject({ status: z.string().max(50), error: z.string().max(256), cause: z.string().max(1000) })
+    .optional(),
+  /** On each live attempt; those that still ran have been asked to end. */
+  evidence: z.array(Evidence),
+});
+export type SweepEvent = z.infer<typeof SweepEvent>;
+
 /** Everything that a journal entry can have been decided from. */
 export const RunEvent = z.discriminatedUnion("type", [
   OpenEvent,
@@ -138,5 +164,6 @@ export const RunEvent = z.discriminatedUnion("type", [
   TrainedEvent,
   FailedEvent,
   StopEvent,
+  SweepEvent,
 ]);
 export type RunEvent = z.infer<typeof RunEvent>;

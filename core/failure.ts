@@ -1,23 +1,33 @@
 import * as z from "zod";
 
 /**
+ * What follows a failure. `at-once`: another attempt. `wait`: another, after a backoff. `elsewhere`: on the other market
+ * where the job allows it, else after a backoff. `shrink`: with a smaller micro-batch. `roll-back`: from an earlier checkpoint
+ * with a lower learning rate. `give-up`: none, until somebody starts the run again.
+ */
+export const recoveryActions = ["at-once", "wait", "elsewhere", "shrink", "roll-back", "give-up"] as const;
+export type RecoveryAction = (typeof recoveryActions)[number];
+
+/**
  * What can become of an attempt that did not end well, by the names that public failure signals are collected under,
- * and what follows. `counts`: against the budget of failures without progress. `after`: whether another attempt starts
- * at once, after a backoff, or not at all. `exitCode`: what the agent ends with when it is the one that names the class.
+ * and what follows. `counts`: against the budget of failures without progress; what changes something each time (`shrink`,
+ * `roll-back`) comes to an end of its own. `budget`: so many of this class without progress, where the job says nothing else;
+ * absent: as many as of all. `exitCode`: what the agent ends with when it is the one that names the class.
  */
 interface FailureRule {
   readonly counts: boolean;
-  readonly after: "at-once" | "backoff" | "give-up";
+  readonly after: RecoveryAction;
+  readonly budget?: number;
   readonly exitCode?: number;
   /** What the person can do, said when the run gives up. */
   readonly next: string;
 }
 
 /** The documentation's table is made from this one. */
-export const failureTable = {
+const failureTable = {
   "user-exception": {
     counts: true,
-    after: "backoff",
+    after: "wait",
     exitCode: 10,
     next: "Read what the trainer printed last, correct it, and run the same command again.",
   },
@@ -37,7 +47,7 @@ export const failureTable = {
     counts: false,
     after: "at-once",
     exitCode: 13,
-    next: "No earlier checkpoint is left: begin again with --new.",
+    next: "No earlier checkpoint is left: begin another run with --new, or this one again with --start-again.",
   },
   "starting-checkpoint": {
     counts: true,
@@ -47,7 +57,7 @@ export const failureTable = {
   },
   "disk-full": {
     counts: true,
-    after: "backoff",
+    after: "wait",
     exitCode: 14,
     next: "Free some space, or give another --store, and run the same command again.",
   },
@@ -59,13 +69,13 @@ export const failureTable = {
   },
   "store-failed": {
     counts: true,
-    after: "backoff",
+    after: "wait",
     exitCode: 16,
     next: "See that the store can be reached and written, and run the same command again.",
   },
   "segfault/native-crash": {
     counts: true,
-    after: "backoff",
+    after: "wait",
     exitCode: 17,
     next: "The trainer crashed in native code: read what it printed last, and run the same command again.",
   },
@@ -75,27 +85,102 @@ export const failureTable = {
     exitCode: 143,
     next: "Run the same command again to go on.",
   },
-  "spot-reclaim": { counts: false, after: "at-once", next: "Run the same command again to go on." },
+  "spot-reclaim": {
+    counts: false,
+    after: "at-once",
+    exitCode: 29,
+    next: "Run the same command again to go on.",
+  },
   "host-terminated-other": { counts: false, after: "at-once", next: "Run the same command again to go on." },
   "cancelled/terminated-by-user": {
     counts: true,
     after: "give-up",
     next: "Run the same command again to go on.",
   },
-  "job-timeout": { counts: true, after: "backoff", next: "Give the attempt more time." },
-  "container-oom": { counts: true, after: "backoff", next: "Give the job more memory (compute.memory)." },
+  "job-timeout": { counts: true, after: "wait", next: "Give the attempt more time." },
+  "container-oom": {
+    counts: false,
+    after: "shrink",
+    exitCode: 20,
+    next: "Give the job more memory (compute.memory; an instance keeps some for itself), or let it load its data with fewer processes.",
+  },
+  "gpu-oom": {
+    counts: false,
+    after: "shrink",
+    exitCode: 21,
+    next: "Give 'batchSize', so that Pawl can choose a smaller micro-batch, use {microBatchSize} and {accumulation} in the trainer, or ask for a GPU with more memory.",
+  },
+  numeric: {
+    counts: false,
+    after: "roll-back",
+    exitCode: 22,
+    next: "Lower the learning rate, clip the gradients, or look at the data of that epoch; 'numeric' in the job says how far Pawl goes back.",
+  },
+  stalled: {
+    counts: true,
+    after: "elsewhere",
+    exitCode: 23,
+    next: "Read the stacks at the end of the attempt's log for what it waited for; where it was only slow, give 'stall.limit' more time.",
+  },
+  "hardware-gpu": {
+    counts: true,
+    after: "elsewhere",
+    exitCode: 24,
+    next: "The GPU is broken: run the same command again, and it comes to another instance.",
+  },
+  "nccl/network-timeout": {
+    counts: true,
+    after: "wait",
+    exitCode: 25,
+    next: "Look for the first process that failed in the attempt's log: the others only lost their connection to it.",
+  },
+  "dependency-missing": {
+    counts: true,
+    after: "give-up",
+    exitCode: 26,
+    next: "Install what is missing, in the image or in the trainer's environment, and run the same command again.",
+  },
+  "data-loader/s3": {
+    counts: true,
+    after: "wait",
+    exitCode: 27,
+    next: "See that the trainer's data can be read with the credentials that it has, and run the same command again.",
+  },
+  "credentials-expired": {
+    counts: true,
+    after: "at-once",
+    budget: 3,
+    exitCode: 28,
+    next: "Let the trainer take its credentials from the environment each time it needs them, and not once for all.",
+  },
+  "cannot-pull-image": {
+    counts: true,
+    after: "wait",
+    budget: 2,
+    next: "See that the image exists under that name and tag, and that the instances can reach its registry and may read it.",
+  },
+  "capacity-never-available": {
+    counts: false,
+    after: "elsewhere",
+    next: "Allow more instance types, zones or markets, or ask for less.",
+  },
   "batch-api-error": { counts: true, after: "give-up", next: "Correct what AWS Batch refused." },
-  "batch-api-throttled": { counts: false, after: "backoff", next: "Run the same command again to go on." },
-  "sfn-error": { counts: true, after: "backoff", next: "Run the same command again to go on." },
+  "batch-api-throttled": { counts: false, after: "wait", next: "Run the same command again to go on." },
+  "sfn-error": { counts: true, after: "wait", next: "Run the same command again to go on." },
   unknown: {
     counts: true,
-    after: "backoff",
+    after: "wait",
     exitCode: 1,
     next: "Read the attempt's log, and run the same command again.",
   },
 } as const satisfies Record<string, FailureRule>;
 
 export type FailureClass = keyof typeof failureTable;
+
+/** All of them, in the table's order. */
+export const failureClasses = Object.keys(failureTable).filter((name): name is FailureClass =>
+  Object.hasOwn(failureTable, name),
+);
 
 const isFailureClass = (name: unknown): name is FailureClass =>
   typeof name === "string" && Object.hasOwn(failureTable, name);

@@ -1,6 +1,7 @@
-import { FailureClass } from "./failure.ts";
+import { FailureClass, type RecoveryAction } from "./failure.ts";
 import type { JournalEntry } from "./journal-entry.ts";
 import type { CommittedEpoch, RunState } from "./run-state.ts";
+import type { Confidence, Sign } from "./sign.ts";
 
 export interface EpochHistory extends CommittedEpoch {
   readonly committedAt: string;
@@ -19,6 +20,24 @@ export interface AttemptHistory {
   readonly epochs: number[];
 }
 
+/** An attempt that failed: what it was, by which signs, what was decided, and why. */
+export interface FailureHistory {
+  readonly attempt: number;
+  /** The epoch that it was in. */
+  readonly epoch: number | undefined;
+  readonly at: string;
+  readonly class: FailureClass;
+  readonly confidence: Confidence | undefined;
+  readonly message: string;
+  readonly evidence: readonly Sign[];
+  readonly lostSeconds: number;
+  /** Absent where a new driver settled it: the attempt that follows is the driver's own beginning. */
+  readonly action: RecoveryAction | undefined;
+  readonly reason: string;
+  /** The journal entry that decided. */
+  readonly sequence: number;
+}
+
 export interface DecisionHistory {
   readonly sequence: number;
   readonly at: string;
@@ -30,6 +49,7 @@ export interface RunHistory {
   readonly state: RunState;
   readonly epochs: EpochHistory[];
   readonly attempts: AttemptHistory[];
+  readonly failures: FailureHistory[];
   readonly decisions: DecisionHistory[];
 }
 
@@ -38,6 +58,7 @@ export class HistoryReader {
   #state: RunState | undefined;
   #epochs: EpochHistory[] = [];
   readonly #attempts = new Map<number, AttemptHistory>();
+  readonly #failures: FailureHistory[] = [];
   readonly #decisions: DecisionHistory[] = [];
   readonly #batchSizes = new Map<number, number | undefined>();
 
@@ -66,8 +87,21 @@ export class HistoryReader {
       state: this.#state,
       epochs: this.#epochs,
       attempts: [...this.#attempts.values()],
+      failures: this.#failures,
       decisions: this.#decisions,
     };
+  }
+
+  #fail({ event, decision, sequence }: JournalEntry, record: RunState["failures"]["recent"][number]): void {
+    const { attempt, epoch, at, class: name, confidence, message, lostSeconds, action, signs = [] } = record;
+    const told =
+      "evidence" in event ? [event.evidence].flat().find((each) => each.attempt === attempt) : undefined;
+    const { reason } = decision;
+    const evidence = told?.class === name ? (told.signs ?? signs) : signs;
+    this.#failures.push({
+      ...{ attempt, epoch, at, class: name, confidence, message, evidence },
+      ...{ lostSeconds, action, reason, sequence },
+    });
   }
 
   #plans({ state }: JournalEntry): void {
@@ -84,12 +118,14 @@ export class HistoryReader {
     }
   }
 
-  #endings({ state, event, at }: JournalEntry): void {
+  #endings(entry: JournalEntry): void {
+    const { state, event, at } = entry;
     const stillLive = new Set(state.live.map((live) => live.number));
     for (const was of this.#state?.live ?? []) {
       const attempt = this.#attempts.get(was.number);
       if (attempt === undefined || stillLive.has(was.number)) continue;
       const failure = state.failures.recent.findLast((record) => record.attempt === was.number);
+      if (failure !== undefined) this.#fail(entry, failure);
       this.#attempts.set(was.number, {
         ...attempt,
         endedAt: at,

@@ -1,10 +1,14 @@
 import * as z from "zod";
-import { Memory } from "./duration.ts";
+import { Duration, Memory } from "./duration.ts";
 import { Name } from "./names.ts";
 import { BatchSizePolicy } from "./policies/batch-size.ts";
 import { LearningRatePolicy } from "./policies/learning-rate.ts";
+import { MarketPolicy } from "./policies/market.ts";
+import { MemoryPolicy } from "./policies/memory.ts";
+import { NumericPolicy } from "./policies/numeric.ts";
 import { RetentionPolicy } from "./policies/retention.ts";
 import { RetryPolicy } from "./policies/retry.ts";
+import { StallPolicy } from "./policies/stall.ts";
 import { StopPolicy } from "./policies/stop.ts";
 import { variableProblem } from "./trainer-variables.ts";
 
@@ -30,6 +34,14 @@ const Compute = z.strictObject({
   memory: Memory.prefault("14GiB").describe(
     "Memory of the container; less than the instance's, which keeps some.",
   ),
+  market: MarketPolicy,
+  startWithin: Duration.refine((seconds) => seconds >= 600 && seconds <= 7 * 86_400, {
+    error: "must be from 10min to 7d",
+  })
+    .prefault("1h")
+    .describe(
+      "How long an attempt may wait for an instance before it is tried on the other market, or later.",
+    ),
 });
 
 /** Fields that mean something to AWS only; training locally says so for each that a job gives. */
@@ -64,6 +76,11 @@ const JobShape = z.strictObject({
       "Epochs that one attempt trains before it gives its instance back; auto: as many as there are.",
     ),
   retry: RetryPolicy.prefault({}).describe("What happens after a failure."),
+  memory: MemoryPolicy.prefault({}).describe(
+    "What happens when memory runs out, of the GPU or of the container.",
+  ),
+  numeric: NumericPolicy.prefault({}).describe("What happens when a loss becomes NaN or infinite."),
+  stall: StallPolicy.prefault({}).describe("When an attempt that gives no sign of life is ended."),
   compute: Compute.prefault({}).describe("What the container gets. Acts only on AWS."),
   data: InnerFolder.optional().describe("A folder inside the job file's folder, given as PAWL_DATA_DIR."),
   env: z.record(EnvironmentName, Argument).default({}).describe("Environment of the trainer."),
@@ -82,6 +99,25 @@ export const TrainingJob = JobShape.superRefine((job, context) => {
     if (problem !== undefined)
       context.addIssue({ code: "custom", path: ["command", index], message: problem });
   });
+  const { smallestMicroBatch } = job.memory;
+  const smallestBatch =
+    job.batchSize?.policy === "schedule"
+      ? Math.min(...job.batchSize.steps.map(({ size }) => size))
+      : job.batchSize?.size;
+  if (smallestBatch !== undefined && smallestMicroBatch > smallestBatch) {
+    context.addIssue({
+      code: "custom",
+      path: ["memory", "smallestMicroBatch"],
+      message: `must be at most ${smallestBatch}, the batch size, and is ${smallestMicroBatch}`,
+    });
+  }
+  if (smallestMicroBatch > 1 && job.batchSize === undefined) {
+    context.addIssue({
+      code: "custom",
+      path: ["memory", "smallestMicroBatch"],
+      message: "is a part of the batch size: give batchSize too",
+    });
+  }
   if (job.learningRate.scaling !== "none" && job.batchSize === undefined) {
     context.addIssue({
       code: "custom",

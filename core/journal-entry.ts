@@ -20,6 +20,7 @@ export const DecisionKind = z.enum([
   "stopped",
   "finished",
   "gave-up",
+  "swept",
 ]);
 export type DecisionKind = z.infer<typeof DecisionKind>;
 

@@ -16,7 +16,9 @@ export const checkpointPrefix = (run: string, name: string): string => `${checkp
 export const manifestKey = (run: string, name: string): string =>
   `${checkpointPrefix(run, name)}manifest.json`;
 
-export const checkpointName = (epoch: number, attempt: number): string => `${epoch}-${attempt}`;
+/** Of the end of `epoch`, or of its middle where a `step` is given. */
+export const checkpointName = (epoch: number, attempt: number, step?: number): string =>
+  step === undefined ? `${epoch}-${attempt}` : `${epoch}-${attempt}-${step}`;
 
 /** All that a run's attempts left beside their checkpoints, by their number. */
 export const attemptsPrefix = (run: string): string => `attempts/${run}/`;
@@ -43,5 +45,8 @@ export function logPart(key: string): number | undefined {
   const digits = /\/log\/(\d{10,})\.txt$/.exec(key)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
+
+/** Runs that Sweep knows to be at rest, so that it need not read them again. */
+export const restingKey = "sweep/resting.json";
 
 export const leaseKey = (run: string): string => `leases/${run}.json`;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
+import { DataPosition, Step } from "./position.ts";
 import { EpochReport } from "./report.ts";
 
 /**
@@ -28,22 +29,54 @@ export const ManifestFile = z.strictObject({
 });
 export type ManifestFile = z.infer<typeof ManifestFile>;
 
+/** What a checkpoint that was taken in the middle of an epoch knows of that epoch. */
+const partial = {
+  /** So many steps of `epoch` are in the files; absent where the whole epoch is. */
+  step: Step.optional(),
+  /** Seconds that `epoch` has been trained for up to there, in all attempts that are in the files. */
+  seconds: z.number().min(0).optional(),
+};
+
+/** A whole epoch's has that epoch's report; a part's has a position, and reports of epochs before it only. */
+const isConsistent = ({
+  epoch,
+  step,
+  seconds,
+  position,
+  reports,
+}: {
+  readonly epoch: number;
+  readonly step?: number | undefined;
+  readonly seconds?: number | undefined;
+  readonly position?: DataPosition | undefined;
+  readonly reports: readonly EpochReport[];
+}): boolean => {
+  const last = reports.at(-1)?.epoch;
+  if (step === undefined) return seconds === undefined && position === undefined && last === epoch;
+  return seconds !== undefined && position !== undefined && (last === undefined || last === epoch - 1);
+};
+
 /** `manifest.json`, written last and only if absent: with it a checkpoint is complete. */
-export const Manifest = z.strictObject({
-  version: z.literal(1),
-  run: Name,
-  name: CheckpointName,
-  attempt: Ordinal,
-  /** The last epoch whose training is in these files. */
-  epoch: Ordinal,
-  at: Moment,
-  jobDigest: Digest,
-  /** Free words of the trainer on what wrote the files ("pytorch 2.9"). */
-  framework: z.string().max(100).optional(),
-  files: z.array(ManifestFile),
-  /** The reports of the epochs that this checkpoint completes, in order: with them it can be adopted. */
-  reports: z.array(EpochReport).min(1),
-});
+export const Manifest = z
+  .strictObject({
+    version: z.literal(1),
+    run: Name,
+    name: CheckpointName,
+    attempt: Ordinal,
+    /** The last epoch whose training is in these files, as a whole or up to `step`. */
+    epoch: Ordinal,
+    ...partial,
+    /** From where in the data the rest of the epoch is to be trained; with `step` only. */
+    position: DataPosition.optional(),
+    at: Moment,
+    jobDigest: Digest,
+    /** Free words of the trainer on what wrote the files ("pytorch 2.9"). */
+    framework: z.string().max(100).optional(),
+    files: z.array(ManifestFile),
+    /** The reports of the epochs that this checkpoint completes, in order: with them it can be adopted. */
+    reports: z.array(EpochReport),
+  })
+  .refine(isConsistent, { error: "says of a step, a position and reports what does not go together" });
 export type Manifest = z.infer<typeof Manifest>;
 
 /** What the run's state keeps of a manifest: small, whatever the number of files. */
@@ -51,12 +84,13 @@ export const CheckpointSummary = z.strictObject({
   name: CheckpointName,
   attempt: Ordinal,
   epoch: Ordinal,
+  ...partial,
   at: Moment,
   files: z.int().min(0),
   sizeBytes: z.int().min(0),
   /** Names of the earlier checkpoints that hold files of this one. */
   refersTo: z.array(CheckpointName),
-  reports: z.array(EpochReport).min(1),
+  reports: z.array(EpochReport),
 });
 export type CheckpointSummary = z.infer<typeof CheckpointSummary>;
 
@@ -77,6 +111,8 @@ export function summarize(manifest: Manifest): CheckpointSummary {
     name: manifest.name,
     attempt: manifest.attempt,
     epoch: manifest.epoch,
+    ...(manifest.step === undefined ? {} : { step: manifest.step }),
+    ...(manifest.seconds === undefined ? {} : { seconds: manifest.seconds }),
     at: manifest.at,
     files: manifest.files.length,
     sizeBytes: manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0),

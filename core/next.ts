@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Market } from "./market.ts";
 import { Name, Ordinal } from "./names.ts";
 
 const common = {
@@ -16,6 +17,10 @@ export const Next = z.discriminatedUnion("action", [
     train: z.strictObject({
       /** As a number for Review and Recover, as text for the environment of the Batch job. */
       attempt: Ordinal,
+      /** Which queue it waits in. */
+      market: Market.default("spot"),
+      /** Why this attempt begins, in words, for whoever reads the execution. */
+      reason: z.string().max(2000).default(""),
       attemptText: z.string(),
       sequenceText: z.string(),
       jobName: z.string().max(128),
@@ -34,7 +39,7 @@ export const Next = z.discriminatedUnion("action", [
     ...common,
     action: z.literal("continue"),
     /** The fresh execution's name; made from run and generation, so that it cannot be started twice. */
-    continue: z.strictObject({ name: z.string().max(80) }),
+    continue: z.strictObject({ name: z.string().max(80), reason: z.string().max(2000).default("") }),
   }),
   z.strictObject({ ...common, action: z.literal("done"), reason: z.string() }),
   z.strictObject({ ...common, action: z.literal("failed"), error: z.string(), cause: z.string() }),

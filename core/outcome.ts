@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { FailureClass } from "./failure.ts";
 import { CheckpointName, Moment, Name, Ordinal } from "./names.ts";
+import { diagnosed } from "./sign.ts";
 
 /**
  * `outcome.json`, the attempt's own account of its end, written by the agent only if absent. `done`: everything it was
@@ -14,6 +15,7 @@ export const Outcome = z.strictObject({
   result: z.union([z.enum(["done", "left", "duplicate"]), FailureClass]),
   /** One sentence for people. */
   message: z.string().max(2000),
+  ...diagnosed,
   /** How the training command ended, where it had begun. */
   trainer: z.strictObject({ exitCode: z.int().nullable(), signal: z.string().max(20).nullable() }).optional(),
   /** The last lines of the trainer's output. */

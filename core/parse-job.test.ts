@@ -134,8 +134,43 @@ describe("a job that is wrong is told which field, what is allowed and what it i
       { learningRate: { scaling: "linear", referenceBatchSize: 8 } },
       "learningRate.scaling 'linear' follows the batch size: give batchSize too",
     ],
-    [{ checkpoint: "non" }, 'checkpoint must be none, or fields such as {policy: …, keep: …}; it is "non"'],
+    [
+      { checkpoint: "non" },
+      'checkpoint must be none, or fields such as {policy: …, keep: …} (did you mean none?); it is "non"',
+    ],
     [{ checkpoint: { keep: 0 } }, "checkpoint.keep must be at least 1; it is 0"],
+    [
+      { checkpoint: { every: "sometimes" } },
+      'checkpoint.every must be auto, or epoch, or a duration such as 30s, 5min or 2h, or fields such as {steps: …}; it is "sometimes"',
+    ],
+    [
+      { checkpoint: { every: "epochs" } },
+      'checkpoint.every must be auto, or epoch, or a duration such as 30s, 5min or 2h, or fields such as {steps: …} (did you mean epoch?); it is "epochs"',
+    ],
+    [{ checkpoint: { every: "8d" } }, 'checkpoint.every must be more than 0s and at most 7d; it is "8d"'],
+    [
+      { checkpoint: { every: { step: 5 } } },
+      "checkpoint.every.steps is missing",
+      "checkpoint.every.step is not a known field; did you mean steps?",
+    ],
+    [
+      { retry: { budgets: { "spot-reclaims": 3, "gpu-oom": 0 } } },
+      "retry.budgets.gpu-oom must be at least 1; it is 0",
+      "retry.budgets.spot-reclaims is not a known field; did you mean spot-reclaim?",
+    ],
+    [
+      { retry: { budgets: 3 } },
+      "retry.budgets must be fields such as {user-exception: …, no-checkpoint: …}; it is 3",
+    ],
+    [
+      { memory: { smallestMicroBatch: 8 } },
+      "memory.smallestMicroBatch is a part of the batch size: give batchSize too",
+    ],
+    [
+      { stall: { limit: "never" } },
+      'stall.limit must be auto, or none, or a duration such as 30s, 5min or 2h; it is "never"',
+    ],
+    [{ stall: { limit: "10ms" } }, 'stall.limit must be at least 1s and at most 7d; it is "10ms"'],
     [
       { checkpoint: { best: "accuracy" } },
       'checkpoint.best must be fields such as {metric: …, mode: …}; it is "accuracy"',
@@ -151,7 +186,7 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     ],
     [{ stop: { metric: "a", mode: "max" } }, "stop.target is missing: give target or patience, or both"],
     [{ stop: { metric: "a", mode: "max", patience: 0 } }, "stop.patience must be at least 1; it is 0"],
-    [{ segment: "aut" }, 'segment must be auto, or a number; it is "aut"'],
+    [{ segment: "aut" }, 'segment must be auto, or a number (did you mean auto?); it is "aut"'],
     [{ segment: 0 }, "segment must be at least 1; it is 0"],
     [
       { retry: { failureswithoutprogress: 3 } },
@@ -193,7 +228,7 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     [{ epoch: 3 }, "epoch is not a known field; did you mean epochs?"],
     [
       { colour: "red" },
-      "colour is not a known field; known here: name, command, epochs, seed, batchSize, learningRate, checkpoint, stop, segment, retry, compute, data, env",
+      "colour is not a known field; known here: name, command, epochs, seed, batchSize, learningRate, checkpoint, stop, segment, retry, memory, numeric, stall, compute, data, env",
     ],
     [{ command: ["x", "{batchSize}"] }, "command[1] {batchSize} has no value: give batchSize too"],
     [

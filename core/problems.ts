@@ -54,6 +54,8 @@ function known(schema: unknown, path: Path, take: (get: (name: string) => unknow
 const knownFields = (schema: unknown, path: Path): string[] =>
   known(schema, path, (get) => {
     const properties = get("properties");
+    const names = valueAt(get("propertyNames"), ["enum"]);
+    if (Array.isArray(names)) return names.map(String);
     return properties !== null && typeof properties === "object" ? Object.keys(properties) : [];
   });
 
@@ -101,15 +103,16 @@ function scalar(value: unknown): Pick<Problem, "value"> {
 /** Characters of a value that a problem repeats. */
 const longestValue = 200;
 
+/** What says of a whole value that it is none of its kind, and not only a wrong one. */
+const offForm: ReadonlySet<unknown> = new Set(["invalid_type", "invalid_value", "invalid_format"]);
+
 /** Of a union's failed alternatives the one that got furthest: what the person most likely meant. */
 function closest(alternatives: readonly (readonly z.core.$ZodIssue[])[]): readonly z.core.$ZodIssue[] {
   const depth = (issues: readonly z.core.$ZodIssue[]) =>
     Math.max(...issues.map((issue) => issue.path.length));
-  const offType = (issues: readonly z.core.$ZodIssue[]) =>
-    issues.some(
-      (issue) => issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value"),
-    );
-  const fitting = alternatives.filter((issues) => !offType(issues));
+  const fitting = alternatives.filter(
+    (issues) => !issues.some(({ path, code }) => path.length === 0 && offForm.has(code)),
+  );
   return [...(fitting.length > 0 ? fitting : [])].sort((a, b) => depth(b) - depth(a))[0] ?? [];
 }
 
@@ -129,8 +132,9 @@ function problemsOf(
     // Of alternatives that are told apart by one word, none has this word.
     if (issue.errors.length === 0) return [wrongWord(path, value, knownWords(jsonSchema(), path))];
     const fields = knownFields(jsonSchema(), path);
-    const message = `${allowedForms(issue.errors, fields)}; it is ${shown(value)}`;
-    return [problem("value", path, message, { value })];
+    const { hint, next } = guess(value, wordsAmong(issue.errors));
+    const message = `${allowedForms(issue.errors, fields)}${hint}; it is ${shown(value)}`;
+    return [problem("value", path, message, { value, ...next })];
   }
   if (value === undefined && issue.code !== "custom") return [problem("absence", path, "is missing")];
   if (issue.code === "invalid_key") {
@@ -158,10 +162,24 @@ function unknownField(key: string, path: Path, schema: unknown): Problem {
 function wrongWord(path: Path, value: unknown, allowed: readonly string[]): Problem {
   const words = oneOf(value, allowed);
   if (value === undefined) return problem("absence", path, `is missing: it ${words}`);
-  const meant = typeof value === "string" ? nearest(value, allowed) : undefined;
-  const next = meant === undefined ? {} : { next: `Write ${meant} instead of ${value}.` };
+  const { next } = guess(value, allowed);
   return problem("value", path, `${words}; it is ${shown(value)}`, { value, ...next });
 }
+
+/** Which of the words allowed was most likely meant, to be said and to be done; empty where none is near. */
+function guess(value: unknown, allowed: readonly string[]): { hint: string; next: { next?: string } } {
+  const meant = typeof value === "string" ? nearest(value, allowed) : undefined;
+  if (meant === undefined) return { hint: "", next: {} };
+  return { hint: ` (did you mean ${meant}?)`, next: { next: `Write ${meant} instead of ${value}.` } };
+}
+
+/** The single words that a union allows. */
+const wordsAmong = (alternatives: readonly (readonly z.core.$ZodIssue[])[]): string[] =>
+  alternatives.flatMap((issues) =>
+    issues.flatMap(({ path, ...issue }) =>
+      path.length === 0 && issue.code === "invalid_value" ? issue.values.map(String) : [],
+    ),
+  );
 
 /** Zod's own words begin with a capital letter, ours do not. */
 const worded = (issue: z.core.$ZodIssue, value: unknown, fields: readonly string[]): string =>
@@ -192,9 +210,7 @@ function asList(text: string): string {
 
 function oneOf(value: unknown, allowed: readonly string[]): string {
   if (allowed.length === 1) return `must be ${allowed[0]}`;
-  const meant = typeof value === "string" ? nearest(value, allowed) : undefined;
-  const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
-  return `must be one of ${allowed.join(", ")}${hint}`;
+  return `must be one of ${allowed.join(", ")}${guess(value, allowed).hint}`;
 }
 
 /** What a value of the wrong type was most likely meant to be. */

@@ -11,6 +11,8 @@ export const ExecutionInput = z.strictObject({
   run: Name.optional(),
   source: JobSource.optional(),
   acceptChanges: z.boolean().optional(),
+  /** Whether a run whose every checkpoint is damaged is to begin again. */
+  startAgain: z.boolean().optional(),
 });
 export type ExecutionInput = z.infer<typeof ExecutionInput>;
 

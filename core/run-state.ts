@@ -1,10 +1,14 @@
 import * as z from "zod";
 import { ReviewAnswer } from "./answers.ts";
 import { Origin } from "./checkpoint-source.ts";
-import { FailureClass } from "./failure.ts";
+import { FailureClass, failureClasses, recoveryActions } from "./failure.ts";
+import { Market } from "./market.ts";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
 import { Next } from "./next.ts";
+import { SaveCost } from "./policies/checkpoint-interval.ts";
+import { Step } from "./position.ts";
 import { EpochPlan, EpochReport } from "./report.ts";
+import { diagnosed } from "./sign.ts";
 import { StopIntent } from "./stop.ts";
 
 /** Who drives a run: one execution of the state machine. Its `id` tells the liveness port whom to ask. */
@@ -23,12 +27,16 @@ export const Progress = z.strictObject({
   trainedSeconds: z.number().min(0),
   /** The best value of `stop.metric`, and the epoch that had it. */
   stopBest: z.strictObject({ epoch: Ordinal, value: z.number() }).optional(),
+  /** What is in of the epoch after `epoch`: so many steps, trained in so many seconds, which `trainedSeconds` has not. */
+  partial: z.strictObject({ step: Step, seconds: z.number().min(0) }).optional(),
 });
 export type Progress = z.infer<typeof Progress>;
 
 export const KeptCheckpoint = z.strictObject({
   name: CheckpointName,
   epoch: Ordinal,
+  /** Where it was taken in the middle of `epoch`: after so many steps. */
+  step: Step.optional(),
   files: z.int().min(0),
   sizeBytes: z.int().min(0),
   refersTo: z.array(CheckpointName),
@@ -52,9 +60,12 @@ export const LiveAttempt = z.strictObject({
   /** The last epoch of its segment. */
   lastEpoch: Ordinal,
   firstPlan: EpochPlan,
+  market: Market.optional(),
   /** The Batch job that claimed it. */
   batchJobId: z.string().min(1).max(200).optional(),
   submittedAt: Moment,
+  /** When it claimed its assignment. */
+  claimedAt: Moment.optional(),
   /** Up to when its training is committed: from its claim on; what came after is lost when it fails now. */
   safeAt: Moment.optional(),
   lastSeenAt: Moment,
@@ -64,7 +75,7 @@ export const LiveAttempt = z.strictObject({
   answers: z.strictObject({
     started: ReviewAnswer.optional(),
     report: ReviewAnswer.optional(),
-    commit: z.strictObject({ epoch: Ordinal, answer: ReviewAnswer }).optional(),
+    commit: z.strictObject({ epoch: Ordinal, step: Step.optional(), answer: ReviewAnswer }).optional(),
     ended: ReviewAnswer.optional(),
   }),
 });
@@ -80,13 +91,29 @@ export const CommittedEpoch = z.strictObject({
 });
 export type CommittedEpoch = z.infer<typeof CommittedEpoch>;
 
+/** So many of the newest failures the state keeps; the journal has all. */
+export const keptFailures = 5;
+
+/** Signs of a failure that the state keeps. */
+export const keptSigns = 2;
+
 const FailureRecord = z.strictObject({
   attempt: Ordinal,
   class: FailureClass,
   message: z.string(),
   lostSeconds: z.number().min(0),
   at: Moment,
+  ...diagnosed,
+  /** The epoch that it was in, and the driver's generation. */
+  epoch: Ordinal.optional(),
+  generation: Ordinal.optional(),
+  /** What followed. */
+  action: z.enum(recoveryActions).optional(),
 });
+
+/** How long attempts have lived on a market, and how many ended for a reason of the machine's: what says how often to save. */
+const Exposure = z.strictObject({ seconds: z.number().min(0), failures: z.int().min(0) });
+export type Exposure = z.infer<typeof Exposure>;
 
 /** A run's state after a journal entry. Bounded: its size does not grow with the number of epochs. */
 export const RunState = z.strictObject({
@@ -94,7 +121,7 @@ export const RunState = z.strictObject({
   run: Name,
   /** The journal entry that holds this state. */
   sequence: Ordinal,
-  status: z.enum(["training", "waiting", "stopped", "finished", "failed"]),
+  status: z.enum(["training", "waiting", "stopped", "finished", "failed", "interrupted"]),
   /** The job in force: its digest, and the journal entry that holds it. */
   job: z.strictObject({ digest: Digest, sequence: Ordinal }),
   startedAt: Moment,
@@ -128,11 +155,24 @@ export const RunState = z.strictObject({
   failures: z.strictObject({
     /** Counted ones since the last committed epoch. */
     withoutProgress: z.int().min(0),
+    /** All since then, by their class. */
+    byClass: z.partialRecord(z.enum(failureClasses), z.int().min(1)).optional(),
     total: z.int().min(0),
-    recent: z.array(FailureRecord).max(5),
+    recent: z.array(FailureRecord).max(keptFailures),
   }),
   /** Failures after which another attempt went on. */
   recoveries: z.int().min(0),
+  /** What saves have cost. */
+  saveCost: SaveCost.optional(),
+  exposure: z.partialRecord(z.enum(["spot", "on-demand", "local"]), Exposure).optional(),
+  /** On which market it is, since when, and how often it has fallen back to on-demand in a row. */
+  market: z.strictObject({ now: Market, since: Moment, falls: z.int().min(0) }).optional(),
+  /** More examples than this did not fit into memory at once. */
+  microBatchLimit: z.int().min(1).optional(),
+  /** The last epoch whose loss was no number, how often it or an earlier one was, and what the learning rate is multiplied with. */
+  numeric: z
+    .strictObject({ epoch: Ordinal, times: z.int().min(0), learningRateFactor: z.number().gt(0).max(1) })
+    .optional(),
   lostSeconds: z.number().min(0),
   /** Why the run ended, in words. */
   ending: z.string().optional(),

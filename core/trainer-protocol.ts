@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Name, Ordinal } from "./names.ts";
+import { DataPosition, Step } from "./position.ts";
 import { EpochPlan, Metrics } from "./report.ts";
 
 /**
@@ -29,12 +30,27 @@ export const TrainerRequest = z.discriminatedUnion("type", [
     examples: z.int().min(0).optional(),
     seconds: z.number().min(0).optional(),
   }),
-  /** Asks for a fresh, empty folder to save a checkpoint of this epoch into. */
+  /**
+   * Says that so many steps of this epoch are trained, those before a restored checkpoint among them, and asks whether to
+   * save now. Sent when the last answer's `ask` says so, not at each step.
+   */
+  z.strictObject({
+    type: z.literal("step"),
+    epoch: Ordinal,
+    step: Step,
+    /** From where in the data training would go on. */
+    position: DataPosition,
+    /** Whether the trainer could save here. */
+    canSave: z.boolean(),
+  }),
+  /** Asks for a fresh, empty folder to save the checkpoint at the end of this epoch into. */
   z.strictObject({ type: z.literal("checkpoint"), epoch: Ordinal }),
   /** Hands the folder over: from now on it is the agent's, and nothing in it may change. */
   z.strictObject({
     type: z.literal("saved"),
     epoch: Ordinal,
+    /** The step that the folder was asked for at; absent for the end of the epoch. */
+    step: Step.optional(),
     framework: z.string().max(100).optional(),
   }),
 ]);
@@ -51,18 +67,37 @@ export const TrainerAnswer = z.discriminatedUnion("type", [
     seed: z.int(),
     /**
      * The restored checkpoint, to be read only; `null` where training begins with nothing. Epoch 0: what the job's
-     * `checkpoint.from` names, in which no epoch of this run is.
+     * `checkpoint.from` names, in which no epoch of this run is. With a `step`, so many steps of the epoch after that are in
+     * it too.
      */
-    restored: z.strictObject({ folder: z.string(), epoch: z.int().min(0) }).nullable(),
+    restored: z.strictObject({ folder: z.string(), epoch: z.int().min(0), step: Step.optional() }).nullable(),
   }),
-  /** Answers `next`: train this epoch. */
-  z.strictObject({ type: z.literal("epoch"), plan: EpochPlan }),
+  /** Answers `next`: train this epoch; with `resume`, the rest of it. */
+  z.strictObject({
+    type: z.literal("epoch"),
+    plan: EpochPlan,
+    resume: z
+      .strictObject({
+        step: Step,
+        position: DataPosition,
+        /** What has been trained of this epoch already, to be counted in its report. */
+        seconds: z.number().min(0),
+      })
+      .optional(),
+  }),
   /** Answers `next`: there is nothing more to train; leave with exit code 0. */
   z.strictObject({ type: z.literal("end"), reason: z.string() }),
   /** Answers `report` and `saved`. */
   z.strictObject({ type: z.literal("ok") }),
-  /** Answers `checkpoint`. */
+  /** Answers `step`: train on, and ask again after so long, or at that step, whichever is first. */
+  z.strictObject({
+    type: z.literal("go-on"),
+    ask: z.strictObject({ seconds: z.number().min(0), step: Step.optional() }),
+  }),
+  /** Answers `checkpoint`, and `step` where a checkpoint is to be taken now: save into this folder, and say `saved`. */
   z.strictObject({ type: z.literal("folder"), folder: z.string() }),
+  /** Answers `checkpoint`: none is needed at the end of this epoch. */
+  z.strictObject({ type: z.literal("skip") }),
   /** Answers anything that cannot be done; the agent then closes the socket. */
   z.strictObject({ type: z.literal("error"), code: z.string(), message: z.string() }),
 ]);

@@ -1,13 +1,17 @@
-import { diagnose, type Signals } from "../core/diagnose.ts";
+import { diagnose } from "../core/diagnosis/diagnose.ts";
+import type { Diagnosis, Signals } from "../core/diagnosis/types.ts";
+import { driverGoneReason } from "../core/driver-gone.ts";
 import type { Evidence } from "../core/events.ts";
+import type { FailureClass } from "../core/failure.ts";
 import { outcomeKey } from "../core/keys.ts";
 import { Outcome } from "../core/outcome.ts";
 import { type LiveAttempt, maxPending, type RunState } from "../core/run-state.ts";
 import { findCheckpoints } from "../store/checkpoints.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { readLogTail } from "./log-tail.ts";
 import type { Ports } from "./ports.ts";
 
-/** The attempt's own account; `undefined` where there is none that can be read: it may have died writing it. */
+/** The attempt's own account; `undefined` where there is none, or none of its own: it may have died writing it. */
 async function readOutcome(
   store: ObjectStore,
   run: string,
@@ -17,13 +21,29 @@ async function readOutcome(
   const object = await store.read(outcomeKey(run, attempt, batchJobId));
   if (object === undefined) return undefined;
   try {
-    return Outcome.safeParse(JSON.parse(Buffer.from(object.bytes).toString("utf8"))).data;
+    const { data } = Outcome.safeParse(JSON.parse(Buffer.from(object.bytes).toString("utf8")));
+    const own = data?.run === run && data.attempt === attempt && data.batchJobId === batchJobId;
+    return own ? data : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Complete checkpoints of `attempt` that no entry has committed. An attempt is at most one epoch ahead of its reports. */
+/** What its trainer said last. A log that cannot be read costs the diagnosis, and not the recovery. */
+async function readLog(
+  store: ObjectStore,
+  run: string,
+  attempt: number,
+  batchJobId: string,
+): Promise<string[] | undefined> {
+  try {
+    return await readLogTail(store, run, attempt, batchJobId);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Checkpoints of `attempt` that no entry has committed, and what it never finished. An attempt is at most one epoch ahead of its reports. */
 function findUncommitted(store: ObjectStore, state: RunState, attempt: LiveAttempt) {
   const from = state.progress.epoch + 1;
   const reported = attempt.pending.at(-1)?.report.epoch ?? state.progress.epoch;
@@ -48,24 +68,70 @@ export async function gatherEvidence(
   ending: Ending,
 ): Promise<Evidence> {
   const jobId = ending.batchJobId ?? attempt.batchJobId;
-  const outcome =
-    jobId === undefined ? undefined : await readOutcome(store, state.run, attempt.number, jobId);
-  const diagnosis =
-    outcome === undefined && ending.caught === undefined && ending.succeeded !== true
-      ? { class: "interrupted" as const, message: "its driver was gone, and it was ended" }
-      : diagnose({ outcome, caught: ending.caught });
-  const stoppedAt = diagnosis.stoppedAt ?? ending.stoppedAt;
+  const left =
+    jobId === undefined ? undefined : await lookAt(store, state.run, attempt.number, jobId, ending);
+  const { outcome, log } = left ?? {};
+  const { class: name, message, diagnosis } = tell(outcome, log, attempt, ending);
+  const stoppedAt = diagnosis?.stoppedAt ?? outcome?.endedAt ?? ending.stoppedAt;
   const winner = attempt.batchJobId;
+  const { complete: found, unfinished } = ending.gone
+    ? await findUncommitted(store, state, attempt)
+    : { complete: [], unfinished: [] };
   return {
     attempt: attempt.number,
     gone: ending.gone,
-    found: ending.gone ? await findUncommitted(store, state, attempt) : [],
-    class: diagnosis.class,
-    message: diagnosis.message.slice(0, 2000),
+    found,
+    ...(unfinished.length === 0 ? {} : { unfinished: unfinished.slice(0, 200) }),
+    class: name,
+    message: message.slice(0, 2000),
+    ...(diagnosis === undefined ? {} : restsOn(diagnosis)),
     ...(winner !== undefined && jobId !== winner ? { winner } : {}),
     ...(outcome?.damaged === undefined ? {} : { damaged: outcome.damaged }),
     ...(stoppedAt === undefined ? {} : { stoppedAt }),
   };
+}
+
+const restsOn = ({ confidence, signs, place, retryable, instance }: Diagnosis) => ({
+  confidence,
+  signs: [...signs],
+  ...(place === undefined ? {} : { place }),
+  ...(retryable === undefined ? {} : { retryable }),
+  ...(instance === undefined ? {} : { instance }),
+});
+
+/** What one Batch job of the attempt left; its log only where it failed, and left no account of it. */
+async function lookAt(store: ObjectStore, run: string, attempt: number, jobId: string, ending: Ending) {
+  const outcome = await readOutcome(store, run, attempt, jobId);
+  const wanted = outcome === undefined && ending.gone && ending.caught !== undefined;
+  return { outcome, log: wanted ? await readLog(store, run, attempt, jobId) : undefined };
+}
+
+interface Told {
+  readonly class: FailureClass;
+  readonly message: string;
+  readonly diagnosis?: Diagnosis;
+}
+
+const driverGone = "its driver was gone, and it was ended";
+
+/** An attempt that is asked about has not done what it was to do, whatever its signals say. */
+function tell(
+  outcome: Outcome | undefined,
+  log: string[] | undefined,
+  attempt: LiveAttempt,
+  ending: Ending,
+): Told {
+  const { succeeded } = ending;
+  const caught = ending.gone ? ending.caught : undefined;
+  if (outcome === undefined && caught === undefined && succeeded !== true) {
+    return { class: "interrupted", message: driverGone };
+  }
+  const diagnosis = diagnose({ outcome, caught, log, ours: true, market: attempt.market });
+  const { class: name, message } = diagnosis;
+  if (name === "none" || (outcome === undefined && caught === undefined)) {
+    return { class: "unknown", message: "the attempt ended well, but its segment is not committed" };
+  }
+  return { class: name, message: message === driverGoneReason ? driverGone : message, diagnosis };
 }
 
 /** On attempt `number` of the run as `state` knows it; where it is live no more, nothing of it matters. */

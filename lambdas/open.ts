@@ -1,5 +1,6 @@
 import { decideNext } from "../core/decide.ts";
 import { refuse } from "../core/decisions/open.ts";
+import { driverGoneReason } from "../core/driver-gone.ts";
 import { PawlError } from "../core/errors.ts";
 import type { Evidence, OpenEvent } from "../core/events.ts";
 import { automaticRun } from "../core/names.ts";
@@ -19,7 +20,7 @@ export const openRun =
     const { input, driver } = OpenRequest.parse(payload);
     const request = readInput(input);
     if ("refused" in request) return request.refused;
-    const { run, job, source, acceptChanges } = request;
+    const { run, job, source, acceptChanges, startAgain } = request;
 
     const observe = async (head: JournalHead | undefined): Promise<OpenEvent> => {
       const state = head?.state;
@@ -28,6 +29,8 @@ export const openRun =
         state === undefined || same
           ? { alive: false, who: "" }
           : await ports.liveness.check(run, state.driver);
+      // A hand-over goes on with what lives: nothing has happened to it.
+      const isWatched = same || state?.successor === driver.execution;
       const letIn = same || !holder.alive || state?.successor === driver.execution;
       const origin = letIn ? await originFor(ports.store, head, request) : undefined;
       return {
@@ -38,8 +41,9 @@ export const openRun =
         ...(source === undefined ? {} : { source }),
         ...(origin === undefined ? {} : { origin }),
         acceptChanges,
+        ...(startAgain === undefined ? {} : { startAgain }),
         holder,
-        evidence: state === undefined || !letIn ? [] : await evidenceOnLive(ports, state, same),
+        evidence: state === undefined || !letIn ? [] : await evidenceOnLive(ports, state, isWatched),
         random: ports.random(),
       };
     };
@@ -52,20 +56,25 @@ export const openRun =
   };
 
 /** What each live attempt left; a new driver ends those that still run, since nobody watches them. */
-async function evidenceOnLive(ports: Ports, state: JournalHead["state"], same: boolean): Promise<Evidence[]> {
+async function evidenceOnLive(
+  ports: Ports,
+  state: JournalHead["state"],
+  isWatched: boolean,
+): Promise<Evidence[]> {
   return await Promise.all(
     state.live.map(async (attempt) => {
       const job = { run: state.run, attempt: attempt.number, batchJobId: attempt.batchJobId };
-      const sight = same ? await ports.jobs.look(job) : await ports.jobs.end(job, "its driver is gone");
+      const sight = isWatched ? await ports.jobs.look(job) : await ports.jobs.end(job, driverGoneReason);
       return await gatherEvidence(ports, state, attempt, {
         gone: !sight.running,
         stoppedAt: sight.stoppedAt,
+        caught: sight.caught,
       });
     }),
   );
 }
 
-type Request = Pick<OpenEvent, "run" | "job" | "source" | "acceptChanges">;
+type Request = Pick<OpenEvent, "run" | "job" | "source" | "acceptChanges" | "startAgain">;
 
 function readInput(input: unknown): Request | { refused: Next } {
   const refused = (cause: string) => ({
@@ -77,7 +86,7 @@ function readInput(input: unknown): Request | { refused: Next } {
       'the input must be {"job": {…}} or {"run": "name"}, with "source" and "acceptChanges" at most',
     );
   }
-  const { job, run, source, acceptChanges = false } = parsed.data;
+  const { job, run, source, acceptChanges = false, startAgain } = parsed.data;
   try {
     const given = job === undefined ? undefined : parseJob(job, "the input's job");
     const name = run ?? (given === undefined ? undefined : automaticRun(given.job.name, 1));
@@ -87,6 +96,7 @@ function readInput(input: unknown): Request | { refused: Next } {
       ...(given === undefined ? {} : { job: given.input }),
       ...(source === undefined ? {} : { source }),
       acceptChanges,
+      ...(startAgain === undefined ? {} : { startAgain }),
     };
   } catch (error) {
     if (error instanceof PawlError && error.code === "JOB_INVALID") return refused(error.message);

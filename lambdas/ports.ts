@@ -16,6 +16,15 @@ export interface Ports {
   readonly limits: DecisionLimits;
   /** Told of each entry once it is durable. */
   readonly onEntry?: (entry: JournalEntry) => void;
+  /** Tells people that a run is at rest; only Sweep calls it, once that is durable. The same notice can come twice. */
+  readonly notify?: (notice: Notice) => Promise<void>;
+}
+
+export interface Notice {
+  readonly run: string;
+  /** At most 100 characters. */
+  readonly subject: string;
+  readonly words: string;
 }
 
 /** Whether the driver that a journal names still drives. */
@@ -26,14 +35,19 @@ export interface Liveness {
 export interface JobRef {
   readonly run: string;
   readonly attempt: number;
-  /** Absent where the attempt has not claimed its assignment. */
+  /** Absent where the attempt has not claimed its assignment: all of its jobs are meant. */
   readonly batchJobId: string | undefined;
 }
 
 export interface JobSight {
+  /** Whether it has not ended: it runs, or waits to. */
   readonly running: boolean;
+  /** Whether it still waits for an instance, where that is known. */
+  readonly waiting?: boolean;
   /** When it stopped, ISO 8601 with milliseconds, where that is known. */
   readonly stoppedAt?: string;
+  /** What is said of its end, as a state machine that watched it would have caught it, where that is known. */
+  readonly caught?: { readonly error: string; readonly cause: string | undefined };
 }
 
 /** The Batch jobs of a run. */

@@ -57,15 +57,15 @@ describe("Recover", () => {
     [
       "an exit code",
       failedJob({ StatusReason: "Essential container in task exited", Container: { ExitCode: 139 } }),
-      "unknown",
+      "segfault/native-crash",
     ],
-    ["nothing but a status", failedJob({}), "sfn-error"],
+    ["nothing but a status", failedJob({}), "unknown"],
     ["a cause that is no JSON", { Error: "States.TaskFailed", Cause: "Job failed {" }, "sfn-error"],
     ["a cause that is JSON of something else", { Error: "States.TaskFailed", Cause: "[null]" }, "sfn-error"],
     [
       "fields of other types",
       { Error: "States.TaskFailed", Cause: '{"JobId": 7, "Container": "none"}' },
-      "sfn-error",
+      "unknown",
     ],
     ["no cause", { Error: "States.TaskFailed" }, "sfn-error"],
     ["a timeout", { Error: "States.Timeout" }, "job-timeout"],

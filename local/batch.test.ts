@@ -1,7 +1,9 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import * as z from "zod";
+import { MetadataServer } from "../agent/testing/metadata-server.ts";
+import { stepping } from "../agent/testing/stepping.ts";
 import { PawlError } from "../core/errors.ts";
 import { run } from "../lambdas/testing/fake-world.ts";
 import { ProcessIdentity } from "../store/process-identity.ts";
@@ -113,6 +115,28 @@ describe("a job of this machine's Batch", () => {
     expect(detail.StatusReason).toBe("Host EC2 (instance i-0123456789abcdef0) terminated.");
     expect(JSON.stringify(detail)).not.toContain("ExitCode");
     expect(await it_.world.outcome(detail.JobId)).toBeUndefined();
+    await expectNothingLeft(it_);
+  });
+
+  it("whose host is to be taken away saves in the middle of an epoch, and is gone before that", async () => {
+    const metadata = await MetadataServer.start();
+    onTestFinished(() => metadata.stop());
+    const { command, files } = stepping(4000, 0.01);
+    const script = `cat > stepping.py <<'END'\n${files["stepping.py"]}\nEND\nexec ${command.join(" ")}`;
+    const it_ = await BatchWorld.make(await freshFolder(), script, {}, metadata.base);
+    const failed = failure(it_.submit());
+    await it_.saying("step 1 40");
+    metadata.notice(60);
+    const detail = await failed;
+    it_.batch.reclaim("i-0123456789abcdef0");
+    expect(detail.StatusReason).toBe("Essential container in task exited");
+    const outcome = await it_.world.outcome(detail.JobId);
+    expect(outcome).toMatchObject({ result: "spot-reclaim", instance: "i-0123456789abcdef0" });
+    const step = (await it_.world.state())?.progress.partial?.step;
+    expect(step).toBeGreaterThan(0);
+    expect(outcome?.message).toBe(
+      `spot notice for i-0123456789abcdef0: saved epoch 1, step ${step}, and left`,
+    );
     await expectNothingLeft(it_);
   });
 

@@ -39,6 +39,8 @@ export interface LocalBatchOptions {
   /** The Review function. */
   readonly review: (payload: unknown) => Promise<ReviewReply>;
   readonly onUpdate?: (update: JobUpdate) => void;
+  /** Where agents ask whether their machine is to be reclaimed; as in this process's environment where it is absent. */
+  readonly metadata?: string;
   /** What an agent or trainer prints. */
   readonly onOutput?: (jobId: string, chunk: Uint8Array) => void;
 }
@@ -168,6 +170,7 @@ export class LocalBatch implements Jobs {
       execArgv: [],
       env: {
         ...process.env,
+        ...(this.#options.metadata === undefined ? {} : { PAWL_METADATA: this.#options.metadata }),
         ...environment,
         PAWL_STORE: this.#options.storeAddress,
         PAWL_ATTEMPT_FOLDER: folder,

@@ -3,9 +3,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { actionWords } from "../cli/action-words.ts";
 import { type CommandSpec, commands } from "../cli/commands.ts";
 import { errorTable, exitCodes } from "../core/errors.ts";
-import { failureTable } from "../core/failure.ts";
+import { failureClasses, failureRule } from "../core/failure.ts";
 import { awsOnlyFields } from "../core/job.ts";
 import { jobJsonSchema } from "../core/parse-job.ts";
 import { FieldSchema, fieldRows } from "./job-table.ts";
@@ -81,21 +82,14 @@ const errorCodes = (): string =>
       }),
   );
 
-const afterWords = {
-  "at-once": "another attempt at once",
-  backoff: "another attempt after a wait",
-  "give-up": "the run fails",
-} as const;
-
-const failureClasses = (): string =>
+const classTable = (): string =>
   markdownTable(
     ["class", "what follows", "counts", "what to do when the run gives up"],
-    Object.entries(failureTable).map(([name, { after, counts, next }]) => [
-      `\`${name}\``,
-      afterWords[after],
-      counts ? "yes" : "no",
-      next,
-    ]),
+    failureClasses.map((name) => {
+      const { after, counts, budget, next } = failureRule(name);
+      const most = budget === undefined ? "" : `, ${budget} at most`;
+      return [`\`${name}\``, actionWords[after], `${counts ? "yes" : "no"}${most}`, next];
+    }),
   );
 
 const parts: Readonly<Record<string, () => string>> = {
@@ -103,7 +97,7 @@ const parts: Readonly<Record<string, () => string>> = {
   commands: () => commands.map(command).join("\n\n"),
   "exit codes": exitCodeTable,
   "error codes": errorCodes,
-  "failure classes": failureClasses,
+  "failure classes": classTable,
 };
 
 /** The files that hold generated parts. */

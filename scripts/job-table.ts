@@ -9,13 +9,14 @@ export interface FieldSchema {
   readonly default?: unknown;
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
+  readonly exclusiveMinimum?: number | undefined;
   readonly pattern?: string | undefined;
   readonly required?: readonly string[] | undefined;
   readonly properties?: Readonly<Record<string, FieldSchema>> | undefined;
   readonly items?: FieldSchema | undefined;
   readonly anyOf?: readonly FieldSchema[] | undefined;
   readonly oneOf?: readonly FieldSchema[] | undefined;
-  readonly additionalProperties?: unknown;
+  readonly additionalProperties?: boolean | FieldSchema | undefined;
 }
 
 /** Reads a JSON Schema, whatever else it holds. */
@@ -28,13 +29,14 @@ export const FieldSchema: z.ZodType<FieldSchema> = z.lazy(() =>
     default: z.unknown().optional(),
     minimum: z.number().optional(),
     maximum: z.number().optional(),
+    exclusiveMinimum: z.number().optional(),
     pattern: z.string().optional(),
     required: z.array(z.string()).optional(),
     properties: z.record(z.string(), FieldSchema).optional(),
     items: FieldSchema.optional(),
     anyOf: z.array(FieldSchema).optional(),
     oneOf: z.array(FieldSchema).optional(),
-    additionalProperties: z.unknown().optional(),
+    additionalProperties: z.union([z.boolean(), FieldSchema]).optional(),
   }),
 );
 
@@ -48,7 +50,9 @@ const forms: readonly [test: RegExp, words: string][] = [
 /** Beyond this a limit is only that of a number's type. */
 const unlimited = Number.MAX_SAFE_INTEGER;
 
-function range({ minimum, maximum }: FieldSchema): string {
+function range({ minimum, maximum, exclusiveMinimum }: FieldSchema): string {
+  if (exclusiveMinimum !== undefined && maximum !== undefined)
+    return ` above ${exclusiveMinimum}, at most ${maximum}`;
   if (minimum === undefined) return "";
   if (maximum === undefined || maximum >= unlimited) return ` from ${minimum}`;
   return ` from ${minimum} to ${maximum}`;
@@ -68,15 +72,23 @@ function typeWords(schema: FieldSchema): string {
   switch (schema.type) {
     case "integer":
       return `whole number${range(schema)}`;
+    case "number":
+      return `number${range(schema)}`;
     case "array":
       return `list of ${schema.items?.properties === undefined ? `${typeWords(schema.items ?? {})}s` : "mappings"}`;
     case "object":
-      return schema.properties === undefined ? "mapping of names to texts" : mappingWords(schema);
+      return schema.properties === undefined ? namedWords(schema) : mappingWords(schema);
     case "string":
       return "text";
     default:
       return schema.type ?? "anything";
   }
+}
+
+/** A mapping with names of the person's own, or of a list that is told elsewhere. */
+function namedWords({ additionalProperties }: FieldSchema): string {
+  const named = typeof additionalProperties === "object" ? additionalProperties : {};
+  return `mapping of names to ${typeWords(named).replace(/^(whole number|text)/, "$1s")}`;
 }
 
 /** Forms of one mapping are told apart by their policy. */
@@ -91,6 +103,7 @@ function mappingWords({ properties = {}, required = [] }: FieldSchema): string {
 function defaultWords(schema: FieldSchema, needed: boolean): string {
   if (needed) return "needed";
   const value = schema.default;
+  if (Array.isArray(value)) return `\`[${value.join(", ")}]\``;
   if (value === undefined || (typeof value === "object" && value !== null)) return "";
   return `\`${String(value)}\``;
 }

@@ -14,8 +14,8 @@ export const damaged = (checkpoint: string, path: string, is: string, cause?: un
 
 /** What is wrong beyond the schema: what the manifest says of itself, and paths that cannot exist together. */
 function contradiction(manifest: Manifest, run: string, name: string): string | undefined {
-  const says = checkpointName(manifest.epoch, manifest.attempt);
-  if (manifest.run !== run || manifest.name !== name || (name !== says && !name.startsWith(`${says}-`))) {
+  const says = checkpointName(manifest.epoch, manifest.attempt, manifest.step);
+  if (manifest.run !== run || manifest.name !== name || name !== says) {
     return `says that it is of checkpoint ${manifest.name} of run ${manifest.run}`;
   }
   const paths = new Set(manifest.files.map((file) => file.path));

@@ -1,6 +1,7 @@
 import { PawlError } from "../core/errors.ts";
 import { checkpointName, checkpointPrefix, manifestKey } from "../core/keys.ts";
 import { Manifest, type ManifestFile } from "../core/manifest.ts";
+import type { DataPosition } from "../core/position.ts";
 import type { EpochReport } from "../core/report.ts";
 import { readManifest } from "./checkpoints-manifest.ts";
 import { inParallel, type ParallelOptions, untilAborted } from "./checkpoints-parallel.ts";
@@ -15,18 +16,29 @@ import {
 } from "./checkpoints-source.ts";
 import type { ObjectStore } from "./object-store.ts";
 
+/** How far an epoch was when it was saved in its middle. */
+export interface PartialEpoch {
+  readonly step: number;
+  /** From where in the data the rest of the epoch is to be trained. */
+  readonly position: DataPosition;
+  /** For how long the epoch was trained up to there, in all attempts that are in the files. */
+  readonly seconds: number;
+}
+
 export interface SaveInput {
   readonly run: string;
   readonly attempt: number;
-  /** The last epoch whose training is in the files. */
+  /** The last epoch whose training is in the files, as a whole or in part. */
   readonly epoch: number;
+  /** Where only a part of `epoch` is in the files. */
+  readonly partial?: PartialEpoch;
   /** What to save; nothing in it may change meanwhile. */
   readonly folder: string;
   readonly jobDigest: string;
   /** ISO 8601 with milliseconds. */
   readonly at: string;
   readonly framework?: string;
-  /** Of the epochs that this checkpoint completes, in order. */
+  /** Of the epochs that this checkpoint completes, in order; there may be none where it is partial. */
   readonly reports: readonly EpochReport[];
   /**
    * An earlier checkpoint of the run. Files that have not changed since are referred to, so it and what it refers to
@@ -36,7 +48,7 @@ export interface SaveInput {
 }
 
 /**
- * Saves a folder as checkpoint `<epoch>-<attempt>`; it is complete, and durable, when this returns. May be repeated
+ * Saves a folder as checkpoint `<epoch>-<attempt>[-<step>]`; it is complete, and durable, when this returns. May be repeated
  * after a failure or a kill at any point, with the same files. Errors: CHECKPOINT_PATH for what cannot be in a
  * checkpoint, and for no file at all; CHECKPOINT_DAMAGED where other bytes have that name already; the store's.
  */
@@ -45,7 +57,7 @@ export async function saveCheckpoint(
   input: SaveInput,
   options: ParallelOptions = {},
 ): Promise<Manifest> {
-  const name = checkpointName(input.epoch, input.attempt);
+  const name = checkpointName(input.epoch, input.attempt, input.partial?.step);
   const sources = await sourceFiles(input.folder);
   const previous = input.previous?.name === name ? undefined : input.previous;
   const comparison = await compare(sources, input.run, previous, options);
@@ -61,6 +73,7 @@ export async function saveCheckpoint(
     name,
     attempt,
     epoch,
+    ...input.partial,
     at,
     jobDigest,
     ...(framework === undefined ? {} : { framework }),

@@ -459,7 +459,7 @@ describe("removing", () => {
 });
 
 describe("finding", () => {
-  it("gives an attempt's complete checkpoints of a range of epochs, in order, without listing", async () => {
+  it("gives an attempt's complete checkpoints of a range of epochs, in order, without listing their files", async () => {
     for (const epoch of [2, 3, 5, 6, 12]) await save({ "model.bin": `${epoch}` }, epoch);
     await save({ "model.bin": "another attempt's" }, 4, { attempt: 8 });
     await store.create("checkpoints/digits-1/7-7/model.bin", "without a manifest");
@@ -470,16 +470,78 @@ describe("finding", () => {
       },
     });
     const names = async (from: number, through?: number) =>
-      (await findCheckpoints(blind, "digits-1", 7, from, through)).map((each) => each.name);
+      (await findCheckpoints(blind, "digits-1", 7, from, through)).complete.map((each) => each.name);
     expect(await names(3, 20)).toEqual(["3-7", "6-7", "12-7"]);
     expect(await names(1, 2)).toEqual(["2-7"]);
     expect(await names(2)).toEqual(["2-7"]);
     expect(await names(4)).toEqual([]);
     expect(await names(9, 8)).toEqual([]);
-    expect((await findCheckpoints(store, "digits-1", 7, 6))[0]).toMatchObject({
+    expect((await findCheckpoints(blind, "digits-1", 7, 1, 20)).unfinished.toSorted()).toEqual([
+      "5-7",
+      "7-7",
+    ]);
+    expect((await findCheckpoints(store, "digits-1", 7, 6)).complete[0]).toMatchObject({
       files: 1,
       sizeBytes: 1,
       refersTo: [],
     });
+  });
+
+  it("gives those taken in the middle of an epoch as well, each after all that it goes on from", async () => {
+    const at = (step: number) => ({
+      partial: { step, position: { taken: step }, seconds: step / 10 },
+      reports: [],
+    });
+    for (const step of [1000, 90, 2]) await save({ "model.bin": `${step}` }, 4, at(step));
+    await save({ "model.bin": "the end of 3" }, 3);
+    await save({ "model.bin": "the end of 4" }, 4);
+    await save({ "model.bin": "another attempt's" }, 4, { attempt: 77, ...at(5) });
+    await save({ "model.bin": "later" }, 41, at(7));
+    await store.create("checkpoints/digits-1/4-7-95/model.bin", "without a manifest");
+    const { complete: found, unfinished } = await findCheckpoints(store, "digits-1", 7, 3, 5);
+    expect(unfinished).toEqual(["4-7-95"]);
+    expect(found.map(({ name }) => name)).toEqual(["3-7", "4-7-2", "4-7-90", "4-7-1000", "4-7"]);
+    expect(found[2]).toMatchObject({ epoch: 4, step: 90, seconds: 9, reports: [] });
+    expect((await findCheckpoints(store, "digits-1", 7, 41)).complete).toMatchObject([{ name: "41-7-7" }]);
+  });
+});
+
+describe("a checkpoint in the middle of an epoch", () => {
+  const partial = { step: 120, position: { taken: 3840, of: ["a", null] }, seconds: 12.5 };
+
+  it("says how far it is, and where in the data training goes on, besides the reports of whole epochs", async () => {
+    const reports = [{ epoch: 2, metrics: { loss: 0.5 }, seconds: 1 }];
+    const manifest = await save(files, 3, { partial, reports });
+    expect(manifest).toMatchObject({ name: "3-7-120", epoch: 3, ...partial, reports });
+    const into = join(await freshFolder(), "into");
+    expect(await restoreCheckpoint(store, "digits-1", "3-7-120", into)).toEqual(manifest);
+    expect(await filesIn(into)).toEqual(files);
+  });
+
+  it("is another than that of the epoch's end, and unchanged files are referred to from there", async () => {
+    const half = await save(files, 3, { partial, reports: [] });
+    const whole = await save({ ...files, "model.bin": "trained" }, 3, { previous: half });
+    expect(whole.name).toBe("3-7");
+    expect(referredCheckpoints(whole)).toEqual(["3-7-120"]);
+    expect(await restored("3-7-120")).toEqual(files);
+  });
+
+  it.each([
+    ["the report of its own epoch", { reports: [{ epoch: 3, metrics: {}, seconds: 1 }] }],
+    ["a later report missing", { reports: [{ epoch: 1, metrics: {}, seconds: 1 }] }],
+  ])("is refused with %s", async (_, more) => {
+    await expect(save(files, 3, { partial, ...more })).rejects.toThrow("does not go together");
+    expect(await readManifest(store, "digits-1", "3-7-120")).toBeUndefined();
+  });
+
+  it("is damaged where its manifest says another step than its name", async () => {
+    const manifest = await save(files, 3, { partial, reports: [] });
+    await store.create(manifestKey("digits-1", "3-7-121"), JSON.stringify(manifest));
+    const says = { ...manifest, name: "3-7-122" };
+    await store.create(manifestKey("digits-1", "3-7-122"), JSON.stringify(says));
+    for (const name of ["3-7-121", "3-7-122"])
+      await expect(readManifest(store, "digits-1", name)).rejects.toMatchObject({
+        code: "CHECKPOINT_DAMAGED",
+      });
   });
 });

@@ -1,6 +1,7 @@
 import { PawlError } from "../core/errors.ts";
-import { checkpointName, checkpointPrefix, manifestKey } from "../core/keys.ts";
+import { checkpointPrefix, checkpointsPrefix, manifestKey } from "../core/keys.ts";
 import { type CheckpointSummary, type Manifest, summarize } from "../core/manifest.ts";
+import { isFurther, reach } from "../core/position.ts";
 import { readManifest } from "./checkpoints-manifest.ts";
 import { inParallel } from "./checkpoints-parallel.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -9,7 +10,7 @@ import type { ObjectStore } from "./object-store.ts";
 
 export { readManifest } from "./checkpoints-manifest.ts";
 export { restoreCheckpoint } from "./checkpoints-restore.ts";
-export { type SaveInput, saveCheckpoint } from "./checkpoints-save.ts";
+export { type PartialEpoch, type SaveInput, saveCheckpoint } from "./checkpoints-save.ts";
 
 /** So many keys are removed, and manifests looked for, at a time. */
 const atATime = 8;
@@ -34,9 +35,20 @@ async function readable(store: ObjectStore, run: string, name: string): Promise<
   }
 }
 
+/** What the name of a checkpoint says. */
+const namePattern = /^(\d+)-(\d+)(?:-\d+)?$/;
+
+export interface FoundCheckpoints {
+  /** In the order of how far they reach. */
+  readonly complete: CheckpointSummary[];
+  /** Names of those that have no manifest, or one that cannot be read. */
+  readonly unfinished: string[];
+}
+
 /**
- * The complete checkpoints of one attempt that end with the epochs `fromEpoch` to `throughEpoch`, in order, committed or
- * not. An epoch may have none, since a checkpoint can complete several. Damaged manifests are left out.
+ * The checkpoints of one attempt with training of the epochs `fromEpoch` to `throughEpoch`, those taken in the middle of an
+ * epoch among them, committed or not. An epoch may have none, since a checkpoint can complete several. Looks through the
+ * names of what the run keeps.
  */
 export async function findCheckpoints(
   store: ObjectStore,
@@ -44,10 +56,19 @@ export async function findCheckpoints(
   attempt: number,
   fromEpoch: number,
   throughEpoch: number = fromEpoch,
-): Promise<CheckpointSummary[]> {
-  const epochs = Array.from({ length: Math.max(0, throughEpoch - fromEpoch + 1) }, (_, i) => fromEpoch + i);
-  const manifests = await inParallel(epochs, { concurrency: atATime }, (epoch) =>
-    readable(store, run, checkpointName(epoch, attempt)),
-  );
-  return manifests.flatMap((manifest) => (manifest === undefined ? [] : [summarize(manifest)]));
+): Promise<FoundCheckpoints> {
+  if (throughEpoch < fromEpoch) return { complete: [], unfinished: [] };
+  const names: string[] = [];
+  for await (const name of store.children(checkpointsPrefix(run))) {
+    const [, epoch, by] = namePattern.exec(name) ?? [];
+    if (Number(by) === attempt && Number(epoch) >= fromEpoch && Number(epoch) <= throughEpoch)
+      names.push(name);
+  }
+  const manifests = await inParallel(names, { concurrency: atATime }, (name) => readable(store, run, name));
+  return {
+    complete: manifests
+      .flatMap((manifest) => (manifest === undefined ? [] : [summarize(manifest)]))
+      .sort((one, other) => (isFurther(reach(one), reach(other)) ? 1 : -1)),
+    unfinished: names.filter((_, index) => manifests[index] === undefined),
+  };
 }

@@ -9,11 +9,13 @@ import type { TrainingJobInput } from "../../core/job.ts";
 import type { Manifest } from "../../core/manifest.ts";
 import type { EpochPlan } from "../../core/report.ts";
 import type { AttemptRequest } from "../../core/requests.ts";
-import { readManifest, saveCheckpoint } from "../../store/checkpoints.ts";
+import type { Saving } from "../../core/saving.ts";
+import { type PartialEpoch, readManifest, saveCheckpoint } from "../../store/checkpoints.ts";
 import { openFolderStore } from "../../store/folder.ts";
 import type { ObjectStore } from "../../store/object-store.ts";
 import { type AttemptEnd, runAttempt } from "../attempt.ts";
 import { AttemptLog } from "../attempt-log.ts";
+import { Departure } from "../departure.ts";
 import type { Reviewer } from "../reviewer.ts";
 
 export const run = "digits-1";
@@ -34,6 +36,10 @@ interface SceneOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** A checkpoint of epoch 1 to begin from. */
   readonly restore?: Readonly<Record<string, string>>;
+  /** Where the checkpoint to begin from is of the middle of epoch 2. */
+  readonly partial?: PartialEpoch;
+  /** When to save; at the end of each epoch where nothing is said. */
+  readonly saving?: Saving;
   /** Answers in place of the script, where it gives an answer. */
   readonly answer?: Answering;
 }
@@ -43,7 +49,7 @@ export class Scene implements Reviewer {
   /** What the attempt did, in order: `report 1`, `commit 1` … */
   readonly happened: string[] = [];
   readonly sent: SentEvent[] = [];
-  readonly leaving = new AbortController();
+  readonly departure = new Departure();
   readonly root: string;
   readonly folder: string;
   readonly source: string;
@@ -67,7 +73,15 @@ export class Scene implements Reviewer {
   }
 
   get environment() {
-    return { run, attempt, sequence: 1, store: this.store.address, folder: this.folder, batchJobId };
+    return {
+      run,
+      attempt,
+      sequence: 1,
+      store: this.store.address,
+      folder: this.folder,
+      batchJobId,
+      metadata: undefined,
+    };
   }
 
   /** Trains as the agent does. */
@@ -81,7 +95,7 @@ export class Scene implements Reviewer {
         this.said(Buffer.from(chunk).toString());
         return undefined;
       },
-      leave: this.leaving.signal,
+      departure: this.departure,
       onTrainer: (pid) => this.trainers.push(pid),
       pythonHelper,
     });
@@ -140,7 +154,8 @@ export class Scene implements Reviewer {
     if (event.type === "started") {
       const one = { index: 0, count: 1 };
       const plan = this.#plan(first);
-      const restored = restore === undefined ? {} : { restore: "1-1" };
+      const { partial } = this.#options;
+      const restored = restore === undefined ? {} : { restore: partial ? `2-1-${partial.step}` : "1-1" };
       const assignment = {
         run,
         attempt,
@@ -149,6 +164,7 @@ export class Scene implements Reviewer {
         shard: one,
         ...restored,
         plan,
+        saving: this.#options.saving ?? ({ epochEnds: "always" } as const),
         jobDigest,
       };
       return { action: "begin", sequence, assignment };
@@ -166,7 +182,8 @@ export class Scene implements Reviewer {
 
 function wordsOf(event: SentEvent): string {
   if (event.type === "report") return `report ${event.report.epoch}`;
-  if (event.type === "commit") return `commit ${event.epoch}`;
+  if (event.type === "commit")
+    return `commit ${event.epoch}${event.step === undefined ? "" : ` step ${event.step}`}`;
   if (event.type === "ended") return `ended ${event.outcome.result}`;
   return event.type;
 }
@@ -185,18 +202,27 @@ export function scenes(): (options: SceneOptions) => Promise<Scene> {
     for (const folder of [scene.folder, scene.source]) await mkdir(folder);
     for (const [path, text] of Object.entries(options.files ?? {}))
       await writeFile(join(scene.source, path), text);
-    if (options.restore !== undefined) await saveRestored(scene, root, options.restore);
+    if (options.restore !== undefined) await saveRestored(scene, root, options.restore, options.partial);
     return scene;
   };
 }
 
-async function saveRestored(scene: Scene, root: string, files: Readonly<Record<string, string>>) {
+async function saveRestored(
+  scene: Scene,
+  root: string,
+  files: Readonly<Record<string, string>>,
+  partial: PartialEpoch | undefined,
+) {
   const folder = join(root, "restored");
   await mkdir(folder);
   for (const [path, text] of Object.entries(files)) await writeFile(join(folder, path), text);
   const reports = [{ epoch: 1, metrics: {}, seconds: 1 }];
   const at = "2026-11-21T10:00:00.000Z";
-  await saveCheckpoint(scene.store, { run, attempt: 1, epoch: 1, folder, jobDigest, at, reports });
+  const what = { run, attempt: 1, folder, jobDigest, at, reports };
+  await saveCheckpoint(
+    scene.store,
+    partial === undefined ? { ...what, epoch: 1 } : { ...what, epoch: 2, partial },
+  );
 }
 
 /** Whether a process lives; a zombie does not. */

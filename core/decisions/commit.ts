@@ -6,7 +6,10 @@ import type { EpochReport } from "../report.ts";
 import { type KeptCheckpoint, type LiveAttempt, type RunState, recentEpochs } from "../run-state.ts";
 import { advance, bestCheckpoint } from "./progress.ts";
 
-/** The reports that make the epochs up to `epoch` count, in order; `undefined` where they do not follow on `after`. */
+/**
+ * The reports that make the epochs up to `epoch` count, in order, none where that is `after` itself; `undefined` where they do not
+ * follow on `after`.
+ */
 export function reportsToCommit(
   reports: readonly EpochReport[],
   after: number,
@@ -14,15 +17,17 @@ export function reportsToCommit(
 ): EpochReport[] | undefined {
   const counted = reports.filter((report) => report.epoch > after && report.epoch <= epoch);
   const follows = counted.every((report, index) => report.epoch === after + 1 + index);
-  return follows && counted.at(-1)?.epoch === epoch ? counted : undefined;
+  return follows && (counted.at(-1)?.epoch ?? after) === epoch ? counted : undefined;
 }
 
 const keep = (summary: CheckpointSummary, job: TrainingJob, state: RunState): KeptCheckpoint => {
   const goal = job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined;
-  const value = goal === undefined ? undefined : summary.reports.at(-1)?.metrics[goal.metric];
+  const whole = summary.step === undefined;
+  const value = goal === undefined || !whole ? undefined : summary.reports.at(-1)?.metrics[goal.metric];
   return {
     name: summary.name,
     epoch: summary.epoch,
+    ...(summary.step === undefined ? {} : { step: summary.step }),
     files: summary.files,
     sizeBytes: summary.sizeBytes,
     refersTo: summary.refersTo,
@@ -30,6 +35,12 @@ const keep = (summary: CheckpointSummary, job: TrainingJob, state: RunState): Ke
     progress: state.progress,
   };
 };
+
+/** The failures with every budget full again. */
+export const refilled = ({ byClass: _counted, ...failures }: RunState["failures"]): RunState["failures"] => ({
+  ...failures,
+  withoutProgress: 0,
+});
 
 /** `state` with retention applied: what is dropped is listed until somebody says that it is removed. */
 export function retain(state: RunState, job: TrainingJob): RunState {
@@ -50,8 +61,8 @@ export function retain(state: RunState, job: TrainingJob): RunState {
 }
 
 /**
- * `state` with the epochs of `reports` committed, and `checkpoint` kept. The budget of failures is full again. Of the
- * attempt, what it had pending up to there is done with.
+ * `state` with the epochs of `reports` committed, and `checkpoint` kept, which can hold a part of the epoch after them. The
+ * budget of failures is full again. Of the attempt, what it had pending up to there is done with.
  */
 export function commitEpochs(
   state: RunState,
@@ -60,13 +71,19 @@ export function commitEpochs(
   reports: readonly EpochReport[],
   checkpoint: CheckpointSummary | null,
 ): RunState {
-  const progress = reports.reduce((sum, report) => advance(sum, report, job), state.progress);
+  const whole = reports.reduce((sum, report) => advance(sum, report, job), state.progress);
+  const partial =
+    checkpoint?.step === undefined ? undefined : { step: checkpoint.step, seconds: checkpoint.seconds ?? 0 };
+  const progress = partial === undefined ? whole : { ...whole, partial };
   const committed = reports.map((report) => ({
     report,
     attempt: attempt.number,
     checkpoint: checkpoint?.name ?? null,
   }));
-  const reached = attempt.pending.findLast((pending) => pending.report.epoch <= progress.epoch);
+  const reached =
+    partial === undefined
+      ? attempt.pending.findLast((pending) => pending.report.epoch <= progress.epoch)
+      : undefined;
   const advanced: LiveAttempt = {
     ...attempt,
     pending: attempt.pending.filter((pending) => pending.report.epoch > progress.epoch),
@@ -76,7 +93,7 @@ export function commitEpochs(
     ...state,
     progress,
     recent: [...state.recent, ...committed].slice(-recentEpochs),
-    failures: { ...state.failures, withoutProgress: 0 },
+    failures: refilled(state.failures),
     live: state.live.map((live) => (live.number === attempt.number ? advanced : live)),
   };
   if (checkpoint === null) return next;

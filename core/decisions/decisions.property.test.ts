@@ -15,6 +15,11 @@ const jobs: fc.Arbitrary<TrainingJobInput> = fc
   .record({
     epochs: fc.integer({ min: 1, max: 8 }),
     segment: fc.constantFrom("auto" as const, 1, 2, 3),
+    batchSize: fc.constantFrom(1, 7, 8, 12),
+    numeric: fc.record({ back: fc.integer({ min: 0, max: 2 }), times: fc.integer({ min: 1, max: 3 }) }),
+    compute: fc.record({
+      market: fc.constantFrom("spot-first" as const, "spot" as const, "on-demand" as const),
+    }),
     checkpoint: fc.oneof(
       { weight: 1, arbitrary: fc.constant("none" as const) },
       {
@@ -114,9 +119,9 @@ describe("whatever is lost, repeated, late, killed or believed dead", () => {
       for (const { decision } of journal.entries) told.push(`${decision.kind}: ${decision.reason}`);
     });
     for (const given of fc.sample(cases, { numRuns: 150, seed: 1 })) tell(given);
-    for (const kind of DecisionKind.options)
-      expect(told).toContainEqual(expect.stringContaining(`${kind}: `));
-    for (const words of [
+    const kinds = new Set(told.map((each) => each.split(":")[0]));
+    expect(DecisionKind.options.filter((kind) => !kinds.has(kind))).toEqual([]);
+    const expected = [
       "adopted its checkpoint",
       "is damaged, going back to epoch",
       "was submitted twice",
@@ -132,7 +137,14 @@ describe("whatever is lost, repeated, late, killed or believed dead", () => {
       "with no attempt under way",
       "it had not begun; stopped by",
       "resumed after it was stopped by",
-    ])
-      expect(told).toContainEqual(expect.stringContaining(words));
+      "up to step",
+      "is damaged, going back to epoch 1, step",
+      "learning rate × 0.5 from now on (1 of",
+      "it does not count",
+      "micro-batches of 4 instead of 8",
+      "on demand, after ",
+      "resumed after it was interrupted",
+    ];
+    expect(expected.filter((words) => !told.some((each) => each.includes(words)))).toEqual([]);
   });
 });

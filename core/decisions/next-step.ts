@@ -1,10 +1,12 @@
 import { originWords } from "../checkpoint-source.ts";
 import type { Changed, Circumstances, Decision } from "../decision.ts";
+import type { FailureClass } from "../failure.ts";
 import type { TrainingJob } from "../job.ts";
 import type { DecisionKind } from "../journal-entry.ts";
 import type { Next } from "../next.ts";
 import type { LiveAttempt, RunState } from "../run-state.ts";
 import { type StopIntent, stopWords } from "../stop.ts";
+import { isLocal, marketWords, withMarket } from "./market.ts";
 import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
 import { finishedBecause } from "./progress.ts";
@@ -44,10 +46,18 @@ const resources = (job: TrainingJob) => [
   { Type: "MEMORY" as const, Value: String(job.compute.memory) },
 ];
 
-function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): Decision<Next> {
+/** Classes after which people want to know on which market it goes on. */
+const ofTheMarket = new Set<FailureClass | undefined>(["spot-reclaim", "capacity-never-available"]);
+
+function startAttempt(state: RunState, circumstances: Circumstances, step: Step): Decision<Next> {
+  const { job, at } = circumstances;
   const number = state.nextAttempt;
   const epoch = state.progress.epoch + 1;
-  const { plan, reason } = planEpoch(job, epoch);
+  const { plan, reason } = planEpoch(job, state, epoch);
+  const {
+    state: { market },
+    reason: moved,
+  } = withMarket(state, circumstances);
   const restore = job.checkpoint.policy === "none" ? undefined : state.kept.at(-1)?.name;
   const { origin } = originOf(state);
   const beginning =
@@ -59,13 +69,25 @@ function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): 
     ...(restore === undefined ? {} : { restore }),
     lastEpoch: job.segment === "auto" ? job.epochs : Math.min(job.epochs, state.progress.epoch + job.segment),
     firstPlan: plan,
+    market: market.now,
     submittedAt: at,
     lastSeenAt: at,
     pending: [],
     answers: {},
   };
+  const { partial } = state.progress;
+  const says = !isLocal(state) && ofTheMarket.has(state.failures.recent.at(-1)?.class);
+  const words = [
+    `attempt ${number} trains from epoch ${epoch}${partial === undefined ? "" : `, step ${partial.step},`} on`,
+    ...(beginning === undefined ? [] : [`from ${beginning}`]),
+    ...(moved !== undefined ? [moved] : says && step.kind === "recovered" ? [marketWords(market.now)] : []),
+    reason,
+  ].join(", ");
+  const why = `${step.reason}; ${words}`;
   const train = {
     attempt: number,
+    market: market.now,
+    reason: why.slice(0, 2000),
     attemptText: String(number),
     sequenceText: String(state.sequence + 1),
     jobName: `${state.run}-${number}`,
@@ -74,13 +96,14 @@ function startAttempt(state: RunState, { job, at }: Circumstances, step: Step): 
   return answerMachine(
     state,
     { action: "train", train },
+    { kind: step.kind, reason: why },
     {
-      kind: step.kind,
-      reason: `${step.reason}; attempt ${number} trains from epoch ${epoch} on${
-        beginning === undefined ? "" : `, from ${beginning}`
-      }, ${reason}`,
+      status: "training",
+      live: [attempt],
+      market,
+      nextAttempt: number + 1,
+      recoveries: state.failures.total,
     },
-    { status: "training", live: [attempt], nextAttempt: number + 1, recoveries: state.failures.total },
   );
 }
 
@@ -127,19 +150,25 @@ export const wait = (state: RunState, seconds: number, reason: string): Decision
     { status: "waiting" },
   );
 
+/** Has a fresh execution go on. An attempt that lives is not disturbed. */
+export function handOver(state: RunState, why: string): Decision<Next> {
+  const name = executionName(state);
+  const reason = `${why}; after ${state.turns} turns ${name} goes on`;
+  return answerMachine(
+    state,
+    { action: "continue", continue: { name, reason: reason.slice(0, 2000) } },
+    { kind: "handed-over", reason },
+    { status: "training", successor: name },
+  );
+}
+
 /** What follows when no attempt is live: the end, a stop, a fresh execution, or another attempt. */
 export function nextStep(state: RunState, circumstances: Circumstances, step: Step): Decision<Next> {
   const finished = finishedBecause(circumstances.job, state.progress);
   if (finished !== undefined) return finish(state, finished, step);
   if (state.stop !== undefined) return halt(state, state.stop, `${step.reason}; ${stopWords(state.stop)}`);
   if (state.turns >= circumstances.limits.turnsPerExecution) {
-    const name = executionName(state);
-    return answerMachine(
-      state,
-      { action: "continue", continue: { name } },
-      { kind: "handed-over", reason: `${step.reason}; after ${state.turns} turns ${name} goes on` },
-      { status: "training", successor: name },
-    );
+    return handOver(state, step.reason);
   }
   return startAttempt(state, circumstances, step);
 }

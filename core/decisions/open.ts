@@ -1,17 +1,18 @@
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { OpenEvent } from "../events.ts";
+import { failureRule } from "../failure.ts";
 import type { JobChange } from "../job-digest.ts";
 import type { Next } from "../next.ts";
 import type { Progress, RunState } from "../run-state.ts";
 import { stopWords } from "../stop.ts";
-import { retain } from "./commit.ts";
-import { nextStep, wait } from "./next-step.ts";
+import { refilled, retain } from "./commit.ts";
+import { giveUp, nextStep } from "./next-step.ts";
 import { withOrigin } from "./origin.ts";
 import { finishedBecause, noProgress } from "./progress.ts";
-import { isTrained, lookAgainSeconds, recoverAttempt, segmentTrained } from "./recover.ts";
-import { settle } from "./settle.ts";
+import { isTrained, lookAgain, recoverAttempt, segmentTrained, withoutTrained } from "./recover.ts";
+import { goBackTo, restorable, settle } from "./settle.ts";
 
-type Refusal = "Pawl.RunNotFound" | "Pawl.RunHeld" | "Pawl.JobChanged";
+type Refusal = "Pawl.RunNotFound" | "Pawl.RunHeld" | "Pawl.JobChanged" | "Pawl.NothingLeft";
 
 /** An answer that ends the execution and changes nothing in the run. */
 export const refuse = (
@@ -86,9 +87,26 @@ const describe = (changes: readonly JobChange[]): string =>
 
 /** How a run was at rest before somebody starts it again; a stop that its driver did not live to see counts too. */
 const overAs = ({ status, stop }: RunState): string | undefined => {
-  if (status === "finished" || status === "failed") return status;
+  if (status === "finished" || status === "failed" || status === "interrupted") return status;
   return stop === undefined ? undefined : stopWords(stop);
 };
+
+/** `state` as a person who starts the run again wants it: no stop in force, every budget full. A hand-over, which nobody asked for, does not. */
+const afresh = ({ stop: _stop, numeric, ...state }: RunState): RunState => ({
+  ...state,
+  failures: refilled(state.failures),
+  ...(numeric === undefined ? {} : { numeric: { ...numeric, times: 0 } }),
+});
+
+const nothingLeft = (run: string): string =>
+  `every checkpoint of run ${run} is damaged: it would begin again at epoch 1, which it does only when told to`;
+
+/** Whether the run failed since none of its checkpoints could be restored: it has lost all that it had trained. */
+const hasNothingLeft = ({ status, kept, failures }: RunState): boolean =>
+  status === "failed" && kept.length === 0 && failures.recent.at(-1)?.class === "checkpoint-corrupt";
+
+/** Whether a field of the job says which examples an epoch has, in which order: a part of one goes with no other. */
+const changesOrder = (field: string): boolean => /^(seed|data|batchSize)\b/.test(field);
 
 export interface OpenCircumstances extends Circumstances {
   /** The job in force before this event, where there is a run; the same as `job` where the event brings none. */
@@ -117,6 +135,9 @@ export function open(
     return unchanged(refuse(state, "Pawl.JobChanged", cause));
   }
   const handedOver = event.driver.execution === state.successor;
+  if (!same && hasNothingLeft(state) && event.startAgain !== true) {
+    return unchanged(refuse(state, "Pawl.NothingLeft", nothingLeft(state.run)));
+  }
   // A hand-over, which nobody asked for, does not undo what somebody did ask for.
   if (handedOver && state.status === "stopped") return unchanged(state.next);
   const rejobbed =
@@ -129,36 +150,46 @@ export function open(
   }
 
   const accepted = changes.length > 0 ? `; accepted ${describe(changes)}` : "";
-  // Whoever starts it again gives it a fresh budget; a hand-over, which nobody asked for, does not.
-  const { successor: _successor, ending: _ending, stop: _stop, ...rest } = rejobbed;
+  const { successor: _successor, ending: _ending, ...rest } = rejobbed;
   let current: RunState = same
     ? rejobbed
     : {
-        ...rest,
+        ...(handedOver ? rest : afresh(rest)),
         generation: state.generation + 1,
         driver: event.driver,
         turns: 0,
-        failures: handedOver ? rest.failures : { ...rest.failures, withoutProgress: 0 },
       };
   const evidenceOn = (number: number) => event.evidence.find((evidence) => evidence.attempt === number);
   const ending = current.live.find((attempt) => evidenceOn(attempt.number)?.gone !== true);
   if (ending !== undefined) {
-    return wait(current, lookAgainSeconds, `attempt ${ending.number} has not ended yet${accepted}`);
+    return lookAgain(current, ending, `attempt ${ending.number} has not ended yet${accepted}`, circumstances);
   }
   const reasons: string[] = [];
   for (const attempt of current.live) {
     const evidence = evidenceOn(attempt.number);
     if (evidence === undefined) continue;
     if (isTrained(current, attempt, circumstances)) {
-      const others = current.live.filter((live) => live.number !== attempt.number);
       reasons.push(segmentTrained(current, attempt));
-      current = { ...current, live: others };
+      current = withoutTrained(current, attempt);
       continue;
     }
-    if (same) return recoverAttempt(current, attempt, evidence, event.random, circumstances);
+    if (same || handedOver) return recoverAttempt(current, attempt, evidence, event.random, circumstances);
     const settled = settle(current, attempt, evidence, circumstances);
     current = settled.state;
     reasons.push(settled.reason);
+    if (settled.class === "checkpoint-corrupt" && current.kept.length === 0 && event.startAgain !== true) {
+      const { next } = failureRule(settled.class);
+      return giveUp(current, "Pawl.NothingLeft", `${settled.reason}; ${nothingLeft(current.run)}. ${next}`);
+    }
+  }
+  if (changes.some(({ field }) => changesOrder(field)) && current.progress.partial !== undefined) {
+    current = goBackTo(
+      current,
+      restorable(current.kept).findLast(({ step }) => step === undefined),
+    );
+    reasons.push(
+      `going back to epoch ${current.progress.epoch}: the rest of the next one would be in another order`,
+    );
   }
   const over = overAs(state);
   const arrived = same

@@ -1,17 +1,30 @@
 import type { TrainingJob } from "../job.ts";
 import { isBetter, type MetricGoal } from "../metric-goal.ts";
 import { stopReason } from "../policies/stop.ts";
+import type { Reach } from "../position.ts";
 import type { EpochReport } from "../report.ts";
 import type { KeptCheckpoint, Progress } from "../run-state.ts";
 
 export const noProgress: Progress = { epoch: 0, examples: 0, trainedSeconds: 0 };
 
+/** How far a run with this progress is. */
+export const reachOf = ({ epoch, partial }: Progress): Reach => ({ epoch, step: partial?.step ?? 0 });
+
+/** The same for people: `epoch 6`, or `epoch 7, step 1200`. */
+export const placeWords = ({ epoch, partial }: Progress): string =>
+  partial === undefined ? `epoch ${epoch}` : `epoch ${epoch + 1}, step ${partial.step}`;
+
+/** Seconds of training in `progress`, those of an epoch that is not whole among them. */
+export const secondsIn = ({ trainedSeconds, partial }: Progress): number =>
+  trainedSeconds + (partial?.seconds ?? 0);
+
 /** `progress` with one more epoch in it. */
 export function advance(progress: Progress, report: EpochReport, job: TrainingJob): Progress {
   const value = job.stop === undefined ? undefined : report.metrics[job.stop.metric];
   const better = job.stop !== undefined && isBetter(job.stop, value, progress.stopBest?.value);
+  const { partial: _part, ...whole } = progress;
   return {
-    ...progress,
+    ...whole,
     epoch: report.epoch,
     examples: progress.examples + (report.examples ?? 0),
     trainedSeconds: progress.trainedSeconds + report.seconds,

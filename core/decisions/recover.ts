@@ -1,15 +1,20 @@
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { Evidence, FailedEvent, TrainedEvent } from "../events.ts";
-import { failureRule } from "../failure.ts";
+import { failureRule, type RecoveryAction } from "../failure.ts";
 import type { Next } from "../next.ts";
-import { backoffSeconds } from "../policies/retry.ts";
 import type { LiveAttempt, RunState } from "../run-state.ts";
-import { giveUp, nextStep, wait } from "./next-step.ts";
+import { countsIn } from "./budget.ts";
+import { giveUp, handOver, nextStep, wait } from "./next-step.ts";
 import { finishedBecause } from "./progress.ts";
+import { remedy } from "./remedy.ts";
+import { exposed } from "./saving.ts";
 import { settle } from "./settle.ts";
 
-/** Seconds between two looks at a job that still runs. */
-export const lookAgainSeconds = 5;
+/** Seconds until the next look at a job that still runs: soon at first, then every minute. */
+function lookAgainSeconds({ submittedAt }: LiveAttempt, at: string): number {
+  const waited = (Date.parse(at) - Date.parse(submittedAt)) / 1000;
+  return Math.round(Math.min(60, Math.max(5, waited / 20)));
+}
 
 /** To a state machine whose run another driver has taken over: it ends, and changes nothing. */
 const superseded = (state: RunState, generation: number): Next => ({
@@ -32,42 +37,44 @@ export function recoverAttempt(
   const { job } = circumstances;
   const unbegun = state.stop !== undefined && attempt.batchJobId === undefined;
   const told: Evidence = unbegun
-    ? { ...evidence, class: "interrupted", message: "it had not begun" }
+    ? { attempt: attempt.number, gone: true, found: [], class: "interrupted", message: "it had not begun" }
     : evidence;
   const settled = settle(state, attempt, told, circumstances);
-  const after = settled.state;
-  const rule = failureRule(settled.class);
-  if (finishedBecause(job, after.progress) !== undefined) {
+  const { state: after, class: name } = settled;
+  if (finishedBecause(job, after.progress) !== undefined)
     return nextStep(after, circumstances, { kind: "recovered", reason: settled.reason });
-  }
-  const explain = (why: string) => `${settled.reason}; ${why}. ${rule.next}`;
-  if (settled.class === "checkpoint-corrupt" && after.kept.length === 0) {
-    return giveUp(after, `Pawl.${settled.class}`, explain("no undamaged checkpoint is left"));
-  }
+  const failed = { state: after, before: state, attempt, evidence: told, class: name, random };
+  const done = remedy(failed, circumstances);
+  const noted = (of: RunState) => withAction(of, done.action);
+  const nothingLeft = name === "checkpoint-corrupt" && after.kept.length === 0;
   // An attempt that is ended can end badly: whoever starts the run again sees whether it would have failed.
-  if (after.stop !== undefined) {
+  if (after.stop !== undefined && !nothingLeft)
     return nextStep(after, circumstances, { kind: "recovered", reason: settled.reason });
+  if (done.action === "give-up") {
+    const { next } = failureRule(name);
+    return giveUp(noted(after), `Pawl.${name}`, `${settled.reason}; ${done.why}. ${next}`);
   }
-  if (rule.after === "give-up")
-    return giveUp(after, `Pawl.${settled.class}`, explain("trying again would not help"));
-  const failures = after.failures.withoutProgress;
-  if (rule.counts && failures >= job.retry.failuresWithoutProgress) {
-    return giveUp(
-      after,
-      `Pawl.${settled.class}`,
-      explain(
-        `failed ${failures === 1 ? "once" : `${failures} times`} without a committed epoch between (retry.failuresWithoutProgress)`,
-      ),
+  const reason = [settled.reason, ...done.change].join("; ");
+  if (done.waitSeconds > 0) {
+    const { withoutProgress } = after.failures;
+    const count = countsIn(job, name)
+      ? ` (failure ${withoutProgress} of ${job.retry.failuresWithoutProgress} without progress)`
+      : "";
+    return wait(
+      noted(done.state),
+      done.waitSeconds,
+      `${reason}; trying again in ${done.waitSeconds} s${count}`,
     );
   }
-  const seconds = rule.after === "backoff" ? backoffSeconds(job.retry, Math.max(1, failures), random) : 0;
-  if (seconds > 0) {
-    const count = rule.counts
-      ? ` (failure ${failures} of ${job.retry.failuresWithoutProgress} without progress)`
-      : "";
-    return wait(after, seconds, `${settled.reason}; trying again in ${seconds} s${count}`);
-  }
-  return nextStep(after, circumstances, { kind: "recovered", reason: settled.reason });
+  return nextStep(noted(done.state), circumstances, { kind: "recovered", reason });
+}
+
+/** `state` with what follows noted at its newest failure. */
+function withAction(state: RunState, action: RecoveryAction): RunState {
+  const { recent } = state.failures;
+  const last = recent.at(-1);
+  if (last === undefined) return state;
+  return { ...state, failures: { ...state.failures, recent: [...recent.slice(0, -1), { ...last, action }] } };
 }
 
 /**
@@ -79,6 +86,19 @@ const awaited = ({ next, live }: RunState, number: number): LiveAttempt | undefi
     ? live.find((attempt) => attempt.number === number)
     : undefined;
 
+/** Waits for a job that nobody else tells of. It may train for days: the execution is handed over before its history is full. */
+export function lookAgain(
+  state: RunState,
+  attempt: LiveAttempt,
+  why: string,
+  { at, limits }: Circumstances,
+): Decision<Next> {
+  const endsSoon = state.stop !== undefined;
+  return !endsSoon && state.turns >= limits.turnsPerExecution
+    ? handOver(state, why)
+    : wait(state, lookAgainSeconds(attempt, at), why);
+}
+
 function afterFailure(
   state: RunState,
   attempt: LiveAttempt,
@@ -87,22 +107,27 @@ function afterFailure(
 ): Decision<Next> {
   const { winner } = evidence;
   if (winner === undefined) return recoverAttempt(state, attempt, evidence, random, circumstances);
-  return wait(
-    state,
-    lookAgainSeconds,
-    `attempt ${attempt.number} was submitted twice; Batch job ${winner} trains it`,
-  );
+  const why = `attempt ${attempt.number} was submitted twice; Batch job ${winner} trains it`;
+  return lookAgain(state, attempt, why, circumstances);
 }
 
+/** Whether the attempt's whole segment is committed, or all of the run. */
+const segmentIsIn = ({ progress }: RunState, { lastEpoch }: LiveAttempt, { job }: Circumstances): boolean =>
+  progress.epoch >= lastEpoch || finishedBecause(job, progress) !== undefined;
+
 /** Whether all that the attempt was to train is committed: its segment, or less where it was told to finish early. */
-export const isTrained = (
-  { progress }: RunState,
-  { lastEpoch, answers, pending }: LiveAttempt,
-  { job }: Circumstances,
-): boolean =>
-  progress.epoch >= lastEpoch ||
-  finishedBecause(job, progress) !== undefined ||
-  (answers.report?.action === "finish" && pending.length === 0);
+export const isTrained = (state: RunState, attempt: LiveAttempt, circumstances: Circumstances): boolean =>
+  segmentIsIn(state, attempt, circumstances) ||
+  (attempt.answers.report?.action === "finish" && attempt.pending.length === 0);
+
+/** `state` without an attempt that has trained its segment: it has lived, and has not failed. */
+export const withoutTrained = (state: RunState, attempt: LiveAttempt): RunState =>
+  exposed(
+    { ...state, live: state.live.filter(({ number }) => number !== attempt.number) },
+    attempt,
+    attempt.lastSeenAt,
+    false,
+  );
 
 export const segmentTrained = ({ progress }: RunState, { number }: LiveAttempt): string =>
   `attempt ${number} trained its segment, up to epoch ${progress.epoch}`;
@@ -112,7 +137,14 @@ export function recover(state: RunState, event: FailedEvent, circumstances: Circ
   if (event.generation !== state.generation) return unchanged(superseded(state, event.generation));
   const attempt = awaited(state, event.attempt);
   if (attempt === undefined) return unchanged(state.next);
-  return afterFailure(state, attempt, event, circumstances);
+  if (!segmentIsIn(state, attempt, circumstances)) return afterFailure(state, attempt, event, circumstances);
+  // Nothing is left that it could have failed at: its container was killed late, or its trainer failed at something else.
+  const { class: name, message } = event.evidence;
+  const end = name === "unknown" ? "" : `, and then ended with ${name}: ${message}`;
+  return nextStep(withoutTrained(state, attempt), circumstances, {
+    kind: "attempt-planned",
+    reason: `${segmentTrained(state, attempt)}${end}`,
+  });
 }
 
 /** What follows a Train that the state machine saw succeed. */
@@ -121,8 +153,7 @@ export function trained(state: RunState, event: TrainedEvent, circumstances: Cir
   const attempt = awaited(state, event.attempt);
   if (attempt === undefined) return unchanged(state.next);
   if (!isTrained(state, attempt, circumstances)) return afterFailure(state, attempt, event, circumstances);
-  const over: RunState = { ...state, live: state.live.filter((live) => live.number !== attempt.number) };
-  return nextStep(over, circumstances, {
+  return nextStep(withoutTrained(state, attempt), circumstances, {
     kind: "attempt-planned",
     reason: segmentTrained(state, attempt),
   });

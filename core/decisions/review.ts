@@ -1,13 +1,20 @@
 import type { Assignment, ReviewAnswer } from "../answers.ts";
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { CommitEvent, EndedEvent, ReportEvent, StartedEvent } from "../events.ts";
+import type { TrainingJob } from "../job.ts";
 import type { DecisionKind } from "../journal-entry.ts";
-import { type LiveAttempt, maxPending, type RunState } from "../run-state.ts";
+import { observeSave } from "../policies/checkpoint-interval.ts";
+import { numericProblem } from "../policies/numeric.ts";
+import { isFurther, reach } from "../position.ts";
+import type { EpochReport } from "../report.ts";
+import { type LiveAttempt, maxPending, type Progress, type RunState } from "../run-state.ts";
 import { stopWords } from "../stop.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
+import { triesSpotAgain } from "./market.ts";
 import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
-import { advance, finishedBecause } from "./progress.ts";
+import { advance, finishedBecause, reachOf } from "./progress.ts";
+import { savingFor } from "./saving.ts";
 
 export type ReviewEvent = StartedEvent | ReportEvent | CommitEvent | EndedEvent;
 
@@ -42,10 +49,11 @@ function started(
   state: RunState,
   attempt: LiveAttempt,
   event: StartedEvent,
-  { at }: Circumstances,
+  { at, job }: Circumstances,
 ): Decision<ReviewAnswer> {
   if (attempt.answers.started !== undefined) return unchanged(attempt.answers.started);
   if (state.stop !== undefined) return leave(state, `run ${state.run} is ${stopWords(state.stop)}`);
+  const stalls = state.failures.byClass?.stalled;
   const assignment: Assignment = {
     run: state.run,
     attempt: attempt.number,
@@ -55,12 +63,15 @@ function started(
     ...(attempt.restore === undefined ? {} : { restore: attempt.restore }),
     ...originOf(state),
     plan: attempt.firstPlan,
+    saving: savingFor(state, attempt, job, at),
+    ...(stalls === undefined ? {} : { stalls }),
     jobDigest: state.job.digest,
   };
   const answer: ReviewAnswer = { action: "begin", sequence: state.sequence + 1, assignment };
   const claimed: LiveAttempt = {
     ...attempt,
     batchJobId: event.batchJobId,
+    claimedAt: at,
     safeAt: at,
     lastSeenAt: at,
     answers: { started: answer },
@@ -78,24 +89,34 @@ function report(
   { job, at }: Circumstances,
 ): Decision<ReviewAnswer> {
   const { epoch } = event.report;
+  const earlier = attempt.answers.report;
+  if (earlier?.action === "fail") return unchanged(earlier);
   const expected = (attempt.pending.at(-1)?.report.epoch ?? state.progress.epoch) + 1;
-  if (epoch < expected && attempt.answers.report !== undefined) return unchanged(attempt.answers.report);
-  if (attempt.answers.report?.action === "finish") {
-    return leave(state, `epoch ${epoch} was reported, but ${attempt.answers.report.reason}`);
-  }
+  if (epoch < expected && earlier !== undefined) return unchanged(earlier);
+  if (earlier?.action === "finish") return leave(state, `epoch ${epoch} was reported, but ${earlier.reason}`);
   if (epoch !== expected) return leave(state, `epoch ${epoch} was reported where ${expected} was expected`);
   if (attempt.pending.length >= maxPending) {
     return leave(state, `${maxPending} epochs are reported and none of them committed`);
   }
+  const sequence = state.sequence + 1;
+  const numeric = numericProblem(job.numeric, event.report.metrics);
+  if (numeric !== undefined) {
+    const answer: ReviewAnswer = {
+      action: "fail",
+      sequence,
+      class: "numeric",
+      reason: `${numeric} in epoch ${epoch}`,
+    };
+    const failing = { ...attempt, lastSeenAt: at, answers: { ...attempt.answers, report: answer } };
+    return answerAttempt(state, failing, answer, {
+      kind: "reported",
+      reason: `epoch ${epoch} is trained, but ${numeric}: it does not count, and attempt ${attempt.number} ends`,
+    });
+  }
   const pending = [...attempt.pending, { report: event.report, at }];
   const progress = pending.reduce((sum, item) => advance(sum, item.report, job), state.progress);
-  const sequence = state.sequence + 1;
-  const finished = finishedBecause(job, progress);
-  const segmentEnd =
-    epoch >= attempt.lastEpoch ? `the segment ends with epoch ${attempt.lastEpoch}` : undefined;
-  const stopped = state.stop === undefined ? undefined : stopWords(state.stop);
-  const why = finished ?? segmentEnd ?? stopped;
-  const planned = planEpoch(job, epoch + 1);
+  const why = finishedBecause(job, progress) ?? segmentEnd(state, attempt, epoch, job, at);
+  const planned = planEpoch(job, state, epoch + 1);
   const answer: ReviewAnswer =
     why === undefined
       ? { action: "train", sequence, plan: planned.plan }
@@ -114,41 +135,89 @@ function report(
   );
 }
 
+/** Why the attempt ends after `epoch`, though the run does not; `undefined` where it goes on. */
+function segmentEnd(
+  state: RunState,
+  attempt: LiveAttempt,
+  epoch: number,
+  job: TrainingJob,
+  at: string,
+): string | undefined {
+  if (epoch >= attempt.lastEpoch) return `the segment ends with epoch ${attempt.lastEpoch}`;
+  if (state.stop !== undefined) return stopWords(state.stop);
+  return triesSpotAgain(state, { job, at }) ? "spot is tried again" : undefined;
+}
+
+/** Why a commit cannot be, whatever it brings. */
+function commitProblem(
+  { answers, number, pending }: LiveAttempt,
+  { epoch, step, checkpoint, incomplete }: CommitEvent,
+  progress: Progress,
+  job: TrainingJob,
+): string | undefined {
+  if (incomplete !== undefined) return `checkpoint ${incomplete} is not complete: it has no manifest`;
+  // Epochs that were reported before the useless one are good, and can still be on their way.
+  const good = pending.at(-1)?.report.epoch ?? progress.epoch;
+  if (answers.report?.action === "fail" && reach({ epoch, step }).epoch > good)
+    return `what follows epoch ${good} does not count: ${answers.report.reason}`;
+  if (checkpoint === null && job.checkpoint.policy !== "none")
+    return `epoch ${epoch} came without a checkpoint`;
+  if (checkpoint === null)
+    return step === undefined ? undefined : `a part of epoch ${epoch} came without a checkpoint`;
+  return checkpoint.attempt === number && checkpoint.epoch === epoch && checkpoint.step === step
+    ? undefined
+    : `checkpoint ${checkpoint.name} is not attempt ${number}'s of epoch ${epoch}`;
+}
+
 function commit(
   state: RunState,
   attempt: LiveAttempt,
   event: CommitEvent,
   { job, at }: Circumstances,
 ): Decision<ReviewAnswer> {
-  const { epoch, checkpoint } = event;
-  if (epoch <= state.progress.epoch) {
-    if (attempt.answers.commit?.epoch === epoch) return unchanged(attempt.answers.commit.answer);
+  const { epoch, step, checkpoint } = event;
+  const to = reach({ epoch, step });
+  if (!isFurther(to, reachOf(state.progress))) {
+    const { commit: last } = attempt.answers;
+    if (last?.epoch === epoch && last.step === step) return unchanged(last.answer);
     return unchanged({ action: "committed", sequence: state.sequence, remove: state.dropped });
   }
-  if (event.incomplete !== undefined) {
-    return leave(state, `checkpoint ${event.incomplete} is not complete: it has no manifest`);
-  }
-  if (checkpoint === null && job.checkpoint.policy !== "none") {
-    return leave(state, `epoch ${epoch} came without a checkpoint`);
-  }
-  if (checkpoint !== null && (checkpoint.attempt !== attempt.number || checkpoint.epoch !== epoch)) {
-    return leave(state, `checkpoint ${checkpoint.name} is not attempt ${attempt.number}'s of epoch ${epoch}`);
-  }
+  const problem = commitProblem(attempt, event, state.progress, job);
+  if (problem !== undefined) return leave(state, problem);
   const offered = checkpoint?.reports ?? attempt.pending.map((pending) => pending.report);
-  const reports = reportsToCommit(offered, state.progress.epoch, epoch);
+  const reports = reportsToCommit(offered, state.progress.epoch, to.epoch);
   if (reports === undefined) {
     return leave(state, `epoch ${epoch} does not follow on the committed epoch ${state.progress.epoch}`);
   }
   const removed = new Set(event.removed);
-  const cleared: RunState = { ...state, dropped: state.dropped.filter((name) => !removed.has(name)) };
+  const cleared: RunState = {
+    ...state,
+    dropped: state.dropped.filter((name) => !removed.has(name)),
+    ...(event.took === undefined ? {} : { saveCost: observeSave(state.saveCost, event.took) }),
+  };
   const next = commitEpochs(cleared, job, { ...attempt, lastSeenAt: at }, reports, checkpoint);
   const live = next.live.find((candidate) => candidate.number === attempt.number) ?? attempt;
-  const answer: ReviewAnswer = { action: "committed", sequence: state.sequence + 1, remove: next.dropped };
-  const span = reports.length > 1 ? `epochs ${reports[0]?.epoch} to ${epoch} are` : `epoch ${epoch} is`;
-  return answerAttempt(next, { ...live, answers: { ...live.answers, commit: { epoch, answer } } }, answer, {
+  const answer: ReviewAnswer = {
+    action: "committed",
+    sequence: state.sequence + 1,
+    remove: next.dropped,
+    ...(event.took === undefined ? {} : { saving: savingFor(next, live, job, at) }),
+  };
+  const last = { epoch, ...(step === undefined ? {} : { step }), answer };
+  return answerAttempt(next, { ...live, answers: { ...live.answers, commit: last } }, answer, {
     kind: "committed",
-    reason: `${span} committed${checkpoint === null ? "" : ` with checkpoint ${checkpoint.name}`}`,
+    reason: `${spanWords(reports, next.progress)} committed${checkpoint === null ? "" : ` with checkpoint ${checkpoint.name}`}`,
   });
+}
+
+/** `epoch 3 is`, `epochs 3 to 5 and step 200 of epoch 6 are`. */
+function spanWords(reports: readonly EpochReport[], { epoch, partial }: Progress): string {
+  const whole =
+    reports.length === 0
+      ? []
+      : [reports.length > 1 ? `epochs ${reports[0]?.epoch} to ${epoch}` : `epoch ${epoch}`];
+  const part = partial === undefined ? [] : [`epoch ${epoch + 1} up to step ${partial.step}`];
+  return `${[...whole, ...part].join(" and ")} ${reports.length + part.length > 1 ? "are" : "is"}`;
 }
 
 function ended(
@@ -171,6 +240,14 @@ function ended(
   );
 }
 
+/** What a settled attempt has saved, unless it was adopted when it was settled; later nobody adopts it. */
+function useless({ kept }: RunState, event: ReviewEvent): { remove?: string[] } {
+  if (event.type !== "commit" || event.checkpoint === null) return {};
+  const { name, attempt } = event.checkpoint;
+  const isTheirs = attempt === event.attempt && !kept.some((checkpoint) => checkpoint.name === name);
+  return isTheirs ? { remove: [name] } : {};
+}
+
 /** What an attempt is answered. Only live attempts change anything, whatever driver they had. */
 export function review(
   state: RunState,
@@ -179,7 +256,8 @@ export function review(
 ): Decision<ReviewAnswer> {
   const attempt = state.live.find((live) => live.number === event.attempt);
   if (attempt === undefined) {
-    return leave(state, `attempt ${event.attempt} is not live in run ${state.run} (${state.status})`);
+    const reason = `attempt ${event.attempt} is not live in run ${state.run} (${state.status})`;
+    return unchanged({ action: "leave", sequence: state.sequence, reason, ...useless(state, event) });
   }
   if (attempt.batchJobId !== undefined && attempt.batchJobId !== event.batchJobId) {
     const winner = attempt.batchJobId;

@@ -151,6 +151,15 @@ describe("a zombie's report races the new attempt's", () => {
     expectOneHistory(story.journal.entries);
   });
 
+  it("the zombie removes what it has saved since, and never what was adopted", () => {
+    const story = begun();
+    story.train(1, [1]);
+    const [adopted, late] = [aCheckpoint(1, [aReport(2)]), aCheckpoint(1, [aReport(3)])];
+    story.say(failed(1, "spot-reclaim", { evidence: { found: [adopted] } }));
+    expect(story.ask(commits(adopted))).not.toHaveProperty("remove");
+    expect(story.ask(commits(late))).toMatchObject({ action: "leave", remove: ["3-1"] });
+  });
+
   it("of two decisions made from the same entry one is written, and the other is made again", () => {
     const story = begun();
     story.train(1, [1]);

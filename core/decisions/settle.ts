@@ -1,10 +1,21 @@
 import type { Circumstances } from "../decision.ts";
+import { durationWords } from "../duration.ts";
 import type { Evidence } from "../events.ts";
-import { type FailureClass, failureRule } from "../failure.ts";
+import type { FailureClass } from "../failure.ts";
 import { checkpointName } from "../keys.ts";
-import type { LiveAttempt, RunState } from "../run-state.ts";
+import { numericProblem } from "../policies/numeric.ts";
+import { isFurther, reach } from "../position.ts";
+import {
+  type KeptCheckpoint,
+  keptFailures,
+  keptSigns,
+  type LiveAttempt,
+  type RunState,
+} from "../run-state.ts";
+import { countsIn } from "./budget.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
-import { noProgress } from "./progress.ts";
+import { noProgress, placeWords, reachOf, secondsIn } from "./progress.ts";
+import { exposed, livedSeconds } from "./saving.ts";
 
 const secondsBetween = (from: string | undefined, to: string): number =>
   from === undefined ? 0 : Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
@@ -16,7 +27,11 @@ const clocksDifferMilliseconds = 3_600_000;
 const isOlder = (at: string, { startedAt }: RunState): boolean =>
   Date.parse(at) + clocksDifferMilliseconds < Date.parse(startedAt);
 
-/** `state` with every checkpoint committed that the attempt had completed, and their names. */
+/** The epoch that an attempt was in when it ended. */
+export const epochOf = ({ pending }: LiveAttempt, { progress }: RunState): number =>
+  (pending.at(-1)?.report.epoch ?? progress.epoch) + 1;
+
+/** `state` with every checkpoint committed that the attempt had completed and that is of use, and their names. */
 function adopt(
   state: RunState,
   attempt: LiveAttempt,
@@ -27,8 +42,12 @@ function adopt(
   let next = state;
   for (const found of evidence.found) {
     const live = next.live.find((candidate) => candidate.number === attempt.number);
-    if (isOlder(found.at, state)) continue;
-    const reports = reportsToCommit(found.reports, next.progress.epoch, found.epoch);
+    const to = reach(found);
+    if (isOlder(found.at, state) || !isFurther(to, reachOf(next.progress))) continue;
+    // A part of the epoch in which it diverged would be gone back from at once.
+    if (evidence.class === "numeric" && to.step > 0) continue;
+    if (found.reports.some(({ metrics }) => numericProblem(job.numeric, metrics) !== undefined)) continue;
+    const reports = reportsToCommit(found.reports, next.progress.epoch, to.epoch);
     if (live === undefined || reports === undefined || found.attempt !== attempt.number) continue;
     next = commitEpochs(next, job, live, reports, found);
     adopted.push(found.name);
@@ -36,26 +55,32 @@ function adopt(
   return { state: next, adopted };
 }
 
-/**
- * `state` without the damaged checkpoint, gone back to the newest one before that can be restored: one that is kept only
- * for the files that others refer to may refer to what is kept no more. What was trained since is lost.
- */
-function goBack(state: RunState, damaged: string): RunState {
-  const others = state.kept.filter((checkpoint) => checkpoint.name !== damaged);
-  const names = new Set(others.map((checkpoint) => checkpoint.name));
-  const whole = others.findLast((checkpoint) => checkpoint.refersTo.every((name) => names.has(name)));
-  const progress = whole?.progress ?? noProgress;
+const names = (checkpoints: readonly KeptCheckpoint[]): string[] => checkpoints.map(({ name }) => name);
+
+/** Those of `kept` that can be restored: one that is kept only for the files that others refer to may refer to what is kept no more. */
+export function restorable(kept: readonly KeptCheckpoint[]): KeptCheckpoint[] {
+  const there = new Set(names(kept));
+  return kept.filter((checkpoint) => checkpoint.refersTo.every((name) => there.has(name)));
+}
+
+/** `state` gone back to a kept checkpoint, or to the beginning. What was trained since is lost. */
+export function goBackTo(state: RunState, target: KeptCheckpoint | undefined): RunState {
+  const progress = target?.progress ?? noProgress;
+  const stays = ({ epoch, step }: KeptCheckpoint) => !isFurther(reach({ epoch, step }), reachOf(progress));
   return {
     ...state,
-    kept: others.filter((checkpoint) => checkpoint.epoch <= progress.epoch),
-    dropped: [
-      ...state.dropped,
-      ...others.filter(({ epoch }) => epoch > progress.epoch).map(({ name }) => name),
-    ].slice(-200),
+    kept: state.kept.filter(stays),
+    dropped: [...state.dropped, ...names(state.kept.filter((checkpoint) => !stays(checkpoint)))].slice(-200),
     progress,
     recent: state.recent.filter((epoch) => epoch.report.epoch <= progress.epoch),
-    lostSeconds: state.lostSeconds + Math.max(0, state.progress.trainedSeconds - progress.trainedSeconds),
+    lostSeconds: state.lostSeconds + Math.max(0, secondsIn(state.progress) - secondsIn(progress)),
   };
+}
+
+/** `state` without the damaged checkpoint, which stays in the store for whoever looks into it. */
+function goBack(state: RunState, damaged: string): RunState {
+  const others = { ...state, kept: state.kept.filter((checkpoint) => checkpoint.name !== damaged) };
+  return goBackTo(others, restorable(others.kept).at(-1));
 }
 
 /** The kept checkpoint that is damaged. To name none would be to restore the same one again, for ever. */
@@ -67,12 +92,23 @@ const damagedOne = (
   [damaged, restore].find((name) => kept.some((checkpoint) => checkpoint.name === name));
 
 /** The names under which the attempt may have begun checkpoints that nobody will finish or adopt. */
-function incomplete(attempt: LiveAttempt, committed: number): string[] {
+function unfinished(attempt: LiveAttempt, evidence: Evidence, settled: RunState): string[] {
   const savesNothing = attempt.batchJobId === undefined || !attempt.firstPlan.checkpoint;
   if (savesNothing) return [];
+  const committed = settled.progress.epoch;
   const last = (attempt.pending.at(-1)?.report.epoch ?? committed) + 1;
   const epochs = Array.from({ length: Math.max(0, last - committed) }, (_, i) => committed + 1 + i);
-  return epochs.map((epoch) => checkpointName(epoch, attempt.number));
+  const begun = epochs.map((epoch) => checkpointName(epoch, attempt.number));
+  const kept = new Set(names(settled.kept));
+  const useless = [...evidence.found.map(({ name }) => name), ...(evidence.unfinished ?? [])];
+  return [...new Set([...begun, ...useless])].filter((name) => !kept.has(name));
+}
+
+/** What happened, in words: `after 41 min; 3 min 10 s of training lost`. */
+function fate(attempt: LiveAttempt, until: string, lostSeconds: number): string[] {
+  if (attempt.claimedAt === undefined) return [];
+  const lost = lostSeconds === 0 ? "nothing lost" : `${durationWords(lostSeconds)} of training lost`;
+  return [`after ${durationWords(livedSeconds(attempt, until))}, ${lost}`];
 }
 
 export interface Settled {
@@ -81,6 +117,9 @@ export interface Settled {
   readonly reason: string;
   readonly class: FailureClass;
 }
+
+/** Failures that are no fault of a machine: they come again wherever it is tried, and say nothing of how often to save. */
+const ofTheJob = new Set<FailureClass>(["user-exception", "no-checkpoint", "trainer-protocol", "numeric"]);
 
 /**
  * `state` with an attempt that failed settled: what it had saved is adopted, what it had not is counted as lost, a
@@ -94,39 +133,55 @@ export function settle(
 ): Settled {
   const { state: rescued, adopted } = adopt(state, attempt, evidence, circumstances);
   const survivor = rescued.live.find((live) => live.number === attempt.number);
-  const lost = secondsBetween(survivor?.safeAt, evidence.stoppedAt ?? attempt.lastSeenAt);
+  const until = evidence.stoppedAt ?? attempt.lastSeenAt;
+  const lost = secondsBetween(survivor?.safeAt, until);
   const damaged =
     evidence.class === "checkpoint-corrupt" ? damagedOne(rescued, attempt, evidence) : undefined;
   const based = damaged === undefined ? rescued : goBack(rescued, damaged);
-  const counts = failureRule(evidence.class).counts;
-  const unfinished = incomplete(attempt, rescued.progress.epoch);
-  const record = {
+  const lived = exposed(based, attempt, until, lost > 0 && !ofTheJob.has(evidence.class));
+  const record: RunState["failures"]["recent"][number] = {
     attempt: attempt.number,
     class: evidence.class,
     message: evidence.message,
     lostSeconds: lost,
     at: circumstances.at,
+    epoch: epochOf(attempt, rescued),
+    generation: state.generation,
+    ...diagnosisOf(evidence),
   };
+  const { failures } = lived;
+  const counted = failures.byClass?.[evidence.class] ?? 0;
   const words = [
     `attempt ${attempt.number}: ${evidence.class}: ${evidence.message}`,
+    ...fate(attempt, until, lost),
     ...adopted.map((name) => `adopted its checkpoint ${name}`),
     ...(damaged === undefined
       ? []
-      : [`checkpoint ${damaged} is damaged, going back to epoch ${based.progress.epoch}`]),
+      : [`checkpoint ${damaged} is damaged, going back to ${placeWords(based.progress)}`]),
   ];
   return {
     state: {
-      ...based,
-      live: based.live.filter((live) => live.number !== attempt.number),
-      dropped: [...based.dropped, ...unfinished].slice(-200),
-      lostSeconds: based.lostSeconds + lost,
+      ...lived,
+      live: lived.live.filter((live) => live.number !== attempt.number),
+      dropped: [...lived.dropped, ...unfinished(attempt, evidence, rescued)].slice(-200),
+      lostSeconds: lived.lostSeconds + lost,
       failures: {
-        withoutProgress: based.failures.withoutProgress + (counts ? 1 : 0),
-        total: based.failures.total + 1,
-        recent: [...based.failures.recent, record].slice(-5),
+        ...failures,
+        withoutProgress: failures.withoutProgress + (countsIn(circumstances.job, evidence.class) ? 1 : 0),
+        byClass: { ...failures.byClass, [evidence.class]: counted + 1 },
+        total: failures.total + 1,
+        recent: [...failures.recent, record].slice(-keptFailures),
       },
     },
     reason: words.join("; "),
     class: evidence.class,
   };
 }
+
+/** What the state keeps of a diagnosis. */
+const diagnosisOf = ({ confidence, signs, place, instance }: Evidence) => ({
+  ...(confidence === undefined ? {} : { confidence }),
+  ...(signs === undefined ? {} : { signs: signs.slice(0, keptSigns) }),
+  ...(place === undefined ? {} : { place }),
+  ...(instance === undefined ? {} : { instance }),
+});

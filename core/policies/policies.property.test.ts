@@ -124,6 +124,7 @@ describe("retention", () => {
       fc.property(histories, fc.integer({ min: 1, max: 5 }), fc.boolean(), (checkpoints, keep, judged) => {
         const policy = {
           policy: "keep" as const,
+          every: { policy: "auto" as const },
           keep,
           ...(judged ? { best: { metric: "m", mode: "min" as const } } : {}),
         };

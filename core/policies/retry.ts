@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Duration } from "../duration.ts";
+import { failureClasses } from "../failure.ts";
 
 /** How often and how soon to try again. The budget is refilled by every committed epoch. */
 export const RetryPolicy = z
@@ -12,6 +13,12 @@ export const RetryPolicy = z
       .describe(
         "How many failures in a row, without a committed epoch between them, before the run gives up.",
       ),
+    budgets: z
+      .partialRecord(z.enum(failureClasses), z.int().min(1).max(1000))
+      .default({})
+      .describe(
+        "The same for failures of one class, by its name, which are then not counted with the others; also for classes that do not count otherwise, such as spot-reclaim.",
+      ),
     baseDelay: Duration.prefault("1s").describe(
       "Longest wait after the first failure; doubles with each further one.",
     ),
@@ -19,8 +26,9 @@ export const RetryPolicy = z
       .prefault("5min")
       .describe("Longest wait after any failure."),
   })
-  .transform(({ failuresWithoutProgress, baseDelay, maxDelay }) => ({
+  .transform(({ failuresWithoutProgress, budgets, baseDelay, maxDelay }) => ({
     failuresWithoutProgress,
+    budgets,
     baseDelaySeconds: baseDelay,
     maxDelaySeconds: maxDelay,
   }))

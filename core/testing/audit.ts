@@ -1,8 +1,10 @@
 import { expect } from "vitest";
-import { failureRule } from "../failure.ts";
+import { reachOf } from "../decisions/progress.ts";
 import { TrainingJob } from "../job.ts";
 import { JournalEntry } from "../journal-entry.ts";
+import { isFurther, reach } from "../position.ts";
 import type { RunState } from "../run-state.ts";
+import { BudgetOracle } from "./budget-oracle.ts";
 import type { Decided, ModelJournal, Reply } from "./model-journal.ts";
 import { mustStay } from "./retention-oracle.ts";
 
@@ -15,13 +17,18 @@ interface First {
   readonly changed: boolean;
 }
 
+const isAnswerTo = (
+  commit: { readonly epoch: number; readonly step?: number | undefined } | undefined,
+  event: { readonly epoch: number; readonly step?: number | undefined },
+): boolean => commit?.epoch === event.epoch && commit.step === event.step;
+
 /** Holds every decision, and every entry, against what must be true of all histories. Throws at the first that is not. */
 export class Audit {
   readonly #journal: ModelJournal;
   readonly #first = new Map<object, First>();
   #entries = 0;
   /** Failures in a row, counted here once more. */
-  #withoutProgress = 0;
+  readonly #budgets = new BudgetOracle();
 
   constructor(journal: ModelJournal) {
     this.#journal = journal;
@@ -32,6 +39,7 @@ export class Audit {
     const { event } = decided;
     if (event.type === "open") this.#opened(decided);
     else if (event.type === "stop") this.#stop(decided);
+    else if (event.type === "sweep") this.#swept(decided);
     else if (event.type === "trained" || event.type === "failed") this.#ofMachine(decided);
     else this.#ofAttempt(decided);
     const first = this.#first.get(question);
@@ -51,6 +59,8 @@ export class Audit {
       const { driver, next } = before?.state ?? {};
       if (driver?.id !== event.driver.id || next?.action === "wait" || first.reply.action === "wait") return;
     }
+    // What Sweep sees it sees anew each time.
+    if (event.type === "sweep") return;
     // Asked again, a stop can become final, and nothing else.
     if (event.type === "stop" && decision.changed) {
       expect(before?.state.stop).toBeDefined();
@@ -76,7 +86,7 @@ export class Audit {
     }
     const live = before.state.live.find(({ number }) => number === event.attempt);
     if (live === undefined) return;
-    if (event.type === "commit" && live.answers.commit?.epoch !== event.epoch) {
+    if (event.type === "commit" && !isAnswerTo(live.answers.commit, event)) {
       expect(decision.reply.action).toBe("committed");
     } else if (event.type === "report" && live.answers.report?.sequence !== first.reply.sequence) {
       expect(decision.reply).toEqual(live.answers.report);
@@ -106,6 +116,20 @@ export class Audit {
     if (earlier !== undefined) expect(stop).toEqual(earlier);
     const { next, ending, status } = asked;
     expect(asked).toEqual(settled ? { ...was, next, ending, status } : was);
+  }
+
+  /** Sweep takes nothing from a driver that lives, and leaves a run at rest alone. */
+  #swept({ event, before, decision }: Decided): void {
+    if (event.type !== "sweep" || before === undefined) return;
+    const { status, progress, live } = before.state;
+    const underWay = status === "training" || status === "waiting";
+    if (event.holder.alive || !underWay) expect(decision.changed).toBe(false);
+    if (!decision.changed) return;
+    expect(decision.state.live.every(({ number }) => live.some((was) => was.number === number))).toBe(true);
+    expect(decision.state.nextAttempt).toBe(before.state.nextAttempt);
+    expect(decision.state.progress.epoch).toBeGreaterThanOrEqual(
+      live.some(({ restore }) => restore !== undefined) ? 0 : progress.epoch,
+    );
   }
 
   #opened({ event, before, decision }: Decided): void {
@@ -157,7 +181,7 @@ export class Audit {
     expect(state.status === "finished" || state.status === "stopped").toBe(state.next.action === "done");
     if (state.live.length === 0 && state.progress.epoch >= this.#jobAt(entry).epochs)
       expect(state.status).toBe("finished");
-    expect(state.status === "failed").toBe(state.next.action === "failed");
+    expect(state.status === "failed" || state.status === "interrupted").toBe(state.next.action === "failed");
     for (const { pending } of state.live) {
       const epochs = pending.map(({ report }) => report.epoch);
       expect(epochs).toEqual(epochs.map((_, i) => state.progress.epoch + 1 + i));
@@ -178,19 +202,31 @@ export class Audit {
     expect(state.nextAttempt).toBe(expected + fresh.length);
     if (state.next.action === "train") {
       expect(state.live.map(({ number }) => number)).toEqual([state.next.train.attempt]);
-    } else if (state.next.action !== "wait" && state.status !== "stopped") {
+    } else if (
+      state.next.action !== "wait" &&
+      state.next.action !== "continue" &&
+      state.status !== "stopped"
+    ) {
       expect(state.live).toEqual([]);
     }
   }
 
-  /** Epochs are committed one after the other; only a damaged checkpoint goes back. */
+  /** Epochs are committed one after the other; only a damaged checkpoint, a loss that is no number, or a new order goes back. */
   #progress(before: RunState | undefined, { state, event }: JournalEntry): void {
     const from = before?.progress.epoch ?? 0;
-    const { epoch, examples, trainedSeconds } = state.progress;
-    if (epoch < from) {
-      expect(state.failures.recent.at(-1)?.class).toBe("checkpoint-corrupt");
-      expect(state.failures.total).toBe((before?.failures.total ?? 0) + 1);
+    const { epoch, examples, trainedSeconds, partial } = state.progress;
+    const reordered =
+      event.type === "open" && event.acceptChanges && before?.progress.partial !== undefined && !partial;
+    if (before !== undefined && !reordered && isFurther(reachOf(before.progress), reachOf(state.progress))) {
+      const { class: failed, action } = state.failures.recent.at(-1) ?? {};
+      expect(failed === "numeric" ? action : failed).toBe(
+        failed === "numeric" ? "roll-back" : "checkpoint-corrupt",
+      );
+      expect(state.failures.total).toBe(before.failures.total + 1);
     }
+    const newest = state.kept.at(-1);
+    if (newest !== undefined) expect(reach(newest)).toEqual(reachOf(state.progress));
+    expect(partial?.seconds).toBe(partial?.step);
     const recent = state.recent.map(({ report }) => report.epoch);
     expect(recent).toEqual(recent.map((_, i) => epoch - recent.length + 1 + i));
     for (const fresh of state.recent.filter(({ report }) => report.epoch > from)) {
@@ -210,52 +246,65 @@ export class Audit {
       expect(kept).toEqual([]);
       return;
     }
-    expect(state.kept.at(-1)?.epoch ?? 0).toBe(state.progress.epoch);
+    if (state.kept.length === 0) expect(reachOf(state.progress)).toEqual({ epoch: 0, step: 0 });
     if (state.job.sequence === state.sequence) return;
     const old = before?.kept ?? [];
-    const gone =
-      state.progress.epoch < (before?.progress.epoch ?? 0)
-        ? old.filter(({ epoch }) => epoch > state.progress.epoch).map(({ name }) => name)
-        : [];
+    // An attempt that had trained all that was asked for has not failed, whatever it says.
+    const settled = state.failures.total > (before?.failures.total ?? 0);
+    const evidence = settled && "evidence" in entry.event ? [entry.event.evidence].flat() : [];
+    // One that was killed after it found damage counts as killed: the next one finds it again.
+    const damaged = evidence
+      .filter((each) => each.class === "checkpoint-corrupt")
+      .map((each) => each.damaged);
+    const gone = old
+      .filter((each) => isFurther(reach(each), reachOf(state.progress)) || damaged.includes(each.name))
+      .map(({ name }) => name);
     const fresh = state.kept.filter(({ name }) => !old.some((checkpoint) => checkpoint.name === name));
     const candidates = [...old, ...fresh].filter(({ name }) => !gone.includes(name));
-    if (fresh.length > 0) expect(kept.toSorted()).toEqual(mustStay(job.checkpoint, candidates).toSorted());
+    // Adopted and gone back from at once: retention had looked at what is not there any more.
+    const rolledBack =
+      entry.decision.reason.includes("adopted its checkpoint") &&
+      state.failures.recent.at(-1)?.action === "roll-back";
+    if (rolledBack) expect(candidates.map(({ name }) => name)).toEqual(expect.arrayContaining(kept));
+    else if (fresh.length > 0)
+      expect(kept.toSorted()).toEqual(mustStay(job.checkpoint, candidates).toSorted());
     else expect(kept).toEqual(candidates.map(({ name }) => name));
-    expect(state.kept.map(({ epoch }) => epoch)).toEqual(
-      state.kept.map(({ epoch }) => epoch).toSorted((a, b) => a - b),
+    const reached = state.kept.map(reach);
+    expect(reached.every((each, index) => index === 0 || isFurther(each, reached[index - 1] ?? each))).toBe(
+      true,
     );
   }
 
   /** Counts the failures anew: a commit, or somebody who starts the run again, makes the budget full. */
   #budget(before: RunState | undefined, entry: JournalEntry): void {
     const { state, event, decision } = entry;
-    const job = this.#jobAt(entry);
     const newDriver = before !== undefined && state.generation > before.generation;
-    if (newDriver && event.type === "open" && before.successor !== event.driver.execution)
-      this.#withoutProgress = 0;
-    if (event.type === "commit") this.#withoutProgress = 0;
-    if (state.failures.total > (before?.failures.total ?? 0)) {
-      expect(state.failures.total).toBe((before?.failures.total ?? 0) + 1);
-      const evidence = "evidence" in event ? [event.evidence].flat() : [];
-      const failure = evidence[0];
-      if (failure === undefined) return;
-      const live = before?.live.find(({ number }) => number === failure.attempt);
-      const stopping = state.generation === before?.generation && before.stop !== undefined;
-      const unbegun = stopping && live?.batchJobId === undefined;
-      const failed = unbegun ? "interrupted" : failure.class;
-      expect(state.failures.recent.at(-1)?.class).toBe(failed);
-      if (state.progress.epoch > (before?.progress.epoch ?? 0)) this.#withoutProgress = 0;
-      const { counts, after } = failureRule(failed);
-      if (counts) this.#withoutProgress += 1;
-      const exhausted = counts && this.#withoutProgress >= job.retry.failuresWithoutProgress;
-      const nothingLeft = failed === "checkpoint-corrupt" && state.kept.length === 0;
-      const hopeless = nothingLeft || (!stopping && (exhausted || after === "give-up"));
-      if (!newDriver && state.status !== "finished")
-        expect(decision.kind === "gave-up", `gave up after ${failure.class}`).toBe(hopeless);
-    } else {
-      expect(decision.kind).not.toBe("gave-up");
+    if (newDriver && event.type === "open" && before.successor !== event.driver.execution) {
+      this.#budgets.refill();
+      this.#budgets.beginAgain();
     }
-    expect(state.failures.withoutProgress).toBe(this.#withoutProgress);
+    if (event.type === "commit") this.#budgets.refill();
+    if (before === undefined || state.failures.total === before.failures.total) {
+      if (decision.kind !== "swept") expect(decision.kind).not.toBe("gave-up");
+    } else {
+      expect(state.failures.total).toBe(before.failures.total + 1);
+      const [failure] = "evidence" in event ? [event.evidence].flat() : [];
+      if (failure === undefined) return;
+      const live = before.live.find(({ number }) => number === failure.attempt);
+      const stopping = !newDriver && before.stop !== undefined;
+      const failed = stopping && live?.batchJobId === undefined ? "interrupted" : failure.class;
+      expect(state.failures.recent.at(-1)?.class).toBe(failed);
+      // What was adopted and then gone back from is in the state no more.
+      const adopted = decision.reason.includes("adopted its checkpoint");
+      const further = isFurther(reachOf(state.progress), reachOf(before.progress));
+      if (adopted || further) this.#budgets.refill();
+      const hopeless = this.#budgets.fail(this.#jobAt(entry), before, failed, live);
+      const nothingLeft = failed === "checkpoint-corrupt" && state.kept.length === 0;
+      const over = nothingLeft || (!stopping && hopeless);
+      if (!newDriver && event.type !== "sweep" && state.status !== "finished")
+        expect(decision.kind === "gave-up", `gave up after ${failed}: ${decision.reason}`).toBe(over);
+    }
+    expect(state.failures.withoutProgress).toBe(this.#budgets.withoutProgress);
   }
 
   /** A run that is to stop, or is stopped, starts nothing until somebody starts it anew. */
@@ -264,14 +313,16 @@ export class Audit {
     if (state.status === "finished" || state.status === "failed") expect(state.stop).toBeUndefined();
     if (before?.stop === undefined) return;
     const anew = event.type === "open" && state.generation > before.generation;
-    if (anew) {
+    const handedOver = anew && event.driver.execution === before.successor;
+    if (anew && !handedOver) {
       expect(state.stop).toBeUndefined();
-      expect(event.driver.execution).not.toBe(before.successor);
       return;
     }
     expect(state.nextAttempt).toBe(before.nextAttempt);
-    expect(state.successor).toBe(before.successor);
-    expect(state.generation).toBe(before.generation);
+    if (!handedOver) {
+      expect(state.successor).toBe(before.successor);
+      expect(state.generation).toBe(before.generation);
+    }
     if (before.status === "stopped") expect(state.status).toBe("stopped");
     if (state.status !== "finished" && state.status !== "failed") expect(state.stop).toEqual(before.stop);
   }

@@ -7,6 +7,7 @@ import type {
   ReportEvent,
   StartedEvent,
   StopEvent,
+  SweepEvent,
   TrainedEvent,
 } from "../events.ts";
 import type { FailureClass } from "../failure.ts";
@@ -50,6 +51,14 @@ export const stops = (id: string, more: Partial<StopEvent> = {}): StopEvent => (
   id,
   by: "alice@laptop",
   holder: { alive: true, who: "somebody" },
+  ...more,
+});
+
+export const sweeps = (more: Partial<SweepEvent> = {}): SweepEvent => ({
+  type: "sweep",
+  run,
+  holder: { alive: false, who: "nobody" },
+  evidence: [],
   ...more,
 });
 
@@ -97,6 +106,21 @@ export const aCheckpoint = (
   };
 };
 
+/** A checkpoint from the middle of `epoch`, of so many steps of a second each, and of the reports of epochs before it. */
+export const aPart = (
+  attempt: number,
+  epoch: number,
+  step: number,
+  reports: readonly EpochReport[] = [],
+): CheckpointSummary => ({
+  ...aCheckpoint(attempt, reports),
+  name: checkpointName(epoch, attempt, step),
+  epoch,
+  step,
+  seconds: step,
+  at: moment(epoch * 10 + step),
+});
+
 export const commits = (
   checkpoint: CheckpointSummary,
   removed: readonly string[] = [],
@@ -107,6 +131,7 @@ export const commits = (
   attempt: checkpoint.attempt,
   batchJobId,
   epoch: checkpoint.epoch,
+  ...(checkpoint.step === undefined ? {} : { step: checkpoint.step }),
   checkpoint,
   removed: [...removed],
 });

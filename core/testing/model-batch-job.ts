@@ -1,7 +1,9 @@
 import type { Assignment } from "../answers.ts";
 import type { FailureClass } from "../failure.ts";
+import { checkpointName } from "../keys.ts";
 import type { CheckpointSummary } from "../manifest.ts";
 import type { Outcome } from "../outcome.ts";
+import { reach } from "../position.ts";
 import type { EpochPlan, EpochReport } from "../report.ts";
 import type { Dice } from "./dice.ts";
 import { aCheckpoint, anOutcome, aReport, run } from "./events.ts";
@@ -16,6 +18,8 @@ interface Trained {
 
 interface Saved {
   readonly epoch: number;
+  /** Where it is of the middle of that epoch. */
+  readonly step?: number;
   /** `null` where the trainer keeps nothing. */
   readonly checkpoint: CheckpointSummary | null;
 }
@@ -41,6 +45,8 @@ export class ModelBatchJob {
   #claimed = false;
   #plan: EpochPlan | undefined;
   #committed = 0;
+  /** Steps of the planned epoch that are trained. */
+  #step = 0;
   #behind: Trained[] = [];
   #saved: Saved | undefined;
   #previous: CheckpointSummary | undefined;
@@ -86,9 +92,16 @@ export class ModelBatchJob {
     if (plan !== undefined && training === undefined && plan.epoch - 2 <= this.#committed)
       may(`trains ${plan.epoch}`, (dice) => this.#train(plan, dice));
     if (this.#behind.length > 0 && this.#saved === undefined) may("uploads", (dice) => this.#upload(dice));
+    if (
+      plan !== undefined &&
+      training === undefined &&
+      this.#saved === undefined &&
+      this.#world.keepsCheckpoints
+    )
+      may(`saves a part of ${plan.epoch}`, (dice) => this.#uploadPart(plan, dice));
     const saved = this.#saved;
     if (saved !== undefined && committing === undefined && this.#isReported(saved.epoch))
-      may(`commits ${saved.epoch}`, () => this.#commit(saved));
+      may(`commits ${saved.checkpoint?.name ?? saved.epoch}`, () => this.#commit(saved));
     const [remove] = this.#toRemove;
     if (remove !== undefined)
       may(`removes ${remove}`, () => {
@@ -113,13 +126,17 @@ export class ModelBatchJob {
         if (!("plan" in reply)) break;
         this.#answered();
         this.#plan = reply.plan;
+        this.#step = 0;
+        return;
+      case "fail":
+        this.#end(reply.class);
         return;
       case "finish":
         this.#answered();
         this.#finished = true;
         return;
       case "committed":
-        this.#committed = this.#saved?.epoch ?? this.#committed;
+        this.#committed = this.#saved === undefined ? this.#committed : reach(this.#saved).epoch;
         this.#behind = this.#behind.filter(({ report }) => report.epoch > this.#committed);
         this.#saved = undefined;
         this.#toRemove = [...new Set([...this.#toRemove, ...reply.remove])].filter(
@@ -161,14 +178,16 @@ export class ModelBatchJob {
       this.#end("checkpoint-corrupt", { damaged: restore });
       return;
     }
-    if (restored.epoch !== this.#committed)
-      throw new Error(`${this.id} restores epoch ${restored.epoch} to train ${assignment.plan.epoch}`);
+    const { epoch, step } = reach(restored);
+    if (epoch !== this.#committed)
+      throw new Error(`${this.id} restores ${restored.name} to train ${assignment.plan.epoch}`);
+    this.#step = step;
     this.#previous = restored;
     this.#plan = assignment.plan;
   }
 
   #train(plan: EpochPlan, dice: Dice): void {
-    const loss = dice.once(8) ? "NaN" : dice.pick(10);
+    const loss = this.#world.diverges && dice.once(8) ? "NaN" : dice.pick(10);
     const report = aReport(plan.epoch, { loss });
     this.#world.journal.pass(report.seconds);
     this.#behind.push({ report, answered: false });
@@ -208,7 +227,26 @@ export class ModelBatchJob {
     this.#saved = { epoch, checkpoint };
   }
 
-  #commit({ epoch, checkpoint }: Saved): void {
+  /** Writes a manifest for all that is behind, and for some steps of the epoch that is being trained. */
+  #uploadPart(plan: EpochPlan, dice: Dice): void {
+    this.#step += 1 + dice.pick(3);
+    const reports = this.#behind.map(({ report }) => report);
+    const holders = this.#previous === undefined ? [] : [this.#previous.name, ...this.#previous.refersTo];
+    const refersTo = holders.filter(() => dice.once(2));
+    const checkpoint: CheckpointSummary = {
+      ...aCheckpoint(this.attempt, reports, refersTo),
+      name: checkpointName(plan.epoch, this.attempt, this.#step),
+      epoch: plan.epoch,
+      step: this.#step,
+      seconds: this.#step,
+      at: this.#world.journal.now,
+    };
+    this.#world.writeManifest(checkpoint);
+    this.#previous = checkpoint;
+    this.#saved = { epoch: plan.epoch, step: this.#step, checkpoint };
+  }
+
+  #commit({ epoch, step, checkpoint }: Saved): void {
     const removed = this.#removed.splice(0);
     this.#ask("committing", () => ({
       type: "commit",
@@ -216,6 +254,8 @@ export class ModelBatchJob {
       attempt: this.attempt,
       batchJobId: this.id,
       epoch,
+      ...(step === undefined ? {} : { step }),
+      ...(checkpoint === null ? {} : { took: { pauseSeconds: 1, seconds: 2 } }),
       checkpoint,
       removed,
     }));

@@ -11,6 +11,7 @@ import type { Move, Request, World } from "./world.ts";
 export interface DriverInput {
   readonly job?: TrainingJobInput;
   readonly acceptChanges?: boolean;
+  readonly startAgain?: boolean;
 }
 
 /** An execution of the state machine: Open, then Train, Review, Recover and Wait as it is answered. */
@@ -95,11 +96,12 @@ export class ModelDriver {
   #open(): void {
     this.#waits = false;
     const driver = opens(this.execution).driver;
-    const { job, acceptChanges = false } = this.#input;
+    const { job, acceptChanges = false, startAgain = true } = this.#input;
     this.#asked = this.#world.ask(this, (dice) => ({
       ...opens(this.execution),
       ...(job === undefined ? {} : { job }),
       acceptChanges,
+      startAgain,
       holder: this.#world.holderFor(driver),
       evidence: this.#world.evidenceFor(driver, dice),
       random: dice.pick(1000) / 1000,

@@ -5,9 +5,10 @@ import type { RunEvent } from "../events.ts";
 import type { JournalEntry } from "../journal-entry.ts";
 import type { Next } from "../next.ts";
 import type { StopAnswer } from "../stop.ts";
+import type { SweepAnswer } from "../sweep.ts";
 import { moment } from "./events.ts";
 
-export type Reply = Next | ReviewAnswer | StopAnswer;
+export type Reply = Next | ReviewAnswer | StopAnswer | SweepAnswer;
 
 /** What one event was decided from, and what came of it. */
 export interface Decided {

@@ -1,12 +1,13 @@
+import { reachOf } from "../decisions/progress.ts";
 import type { Evidence, RunEvent } from "../events.ts";
 import type { FailureClass } from "../failure.ts";
 import { TrainingJob, type TrainingJobInput } from "../job.ts";
-import { checkpointName } from "../keys.ts";
 import type { CheckpointSummary } from "../manifest.ts";
+import { isFurther, reach } from "../position.ts";
 import type { Driver } from "../run-state.ts";
 import { Audit } from "./audit.ts";
 import { Dice } from "./dice.ts";
-import { evidenceOn } from "./events.ts";
+import { evidenceOn, opens, sweeps } from "./events.ts";
 import { ModelBatchJob } from "./model-batch-job.ts";
 import { type DriverInput, endOf, ModelDriver } from "./model-driver.ts";
 import { type Decided, ModelJournal, type Reply } from "./model-journal.ts";
@@ -20,9 +21,12 @@ export interface Move {
 
 /** Somebody's question to a decision. What it is decided from is looked at when it is decided, as the handlers do. */
 export interface Request {
-  readonly sender: ModelBatchJob | ModelDriver | ModelPerson;
+  readonly sender: ModelBatchJob | ModelDriver | ModelPerson | typeof sweeper;
   readonly observe: (dice: Dice) => RunEvent;
 }
+
+/** Sweep acts on no answer. */
+const sweeper = { receive: (_request: Request, _reply: Reply): void => {} };
 
 const failures: readonly [FailureClass, ...FailureClass[]] = [
   "user-exception",
@@ -32,6 +36,10 @@ const failures: readonly [FailureClass, ...FailureClass[]] = [
   "interrupted",
   "batch-api-throttled",
   "no-checkpoint",
+  "gpu-oom",
+  "stalled",
+  "capacity-never-available",
+  "credentials-expired",
 ];
 
 /**
@@ -47,6 +55,8 @@ export class World {
   /** What happened, to be read when a case fails. */
   readonly log: string[] = [];
   readonly keepsCheckpoints: boolean;
+  /** Whether a loss can be no number. */
+  diverges = true;
   readonly #job: TrainingJobInput;
   readonly #checkpoints = new Map<string, CheckpointSummary>();
   readonly #damaged = new Set<string>();
@@ -78,6 +88,7 @@ export class World {
   /** Lets things happen without a further fault until the run is finished. */
   finishFairly(seed: number, mostSteps = 5000): void {
     const dice = new Dice(seed);
+    this.diverges = false;
     for (let step = 0; !this.finished; step += 1) {
       if (step >= mostSteps) throw new Error(`not finished after ${mostSteps} steps without a fault`);
       if ([...this.drivers.values()].every((driver) => !driver.alive))
@@ -105,6 +116,17 @@ export class World {
   /** Somebody asks that the run stop. */
   stopByHand(): void {
     this.people.push(new ModelPerson(this, `person-${this.people.length + 1}`));
+  }
+
+  /** Sweep, as it is asked on its schedule or when an execution has ended. */
+  sweep(): void {
+    this.ask(sweeper, (dice) => {
+      const successor = this.journal.head?.state.successor ?? "";
+      const holder =
+        this.drivers.get(successor)?.alive === true ? { alive: true, who: successor } : this.holder();
+      const stranger = opens("sweep").driver;
+      return sweeps({ holder, evidence: holder.alive ? [] : this.evidenceFor(stranger, dice) });
+    });
   }
 
   ask(sender: Request["sender"], observe: Request["observe"]): Request {
@@ -151,10 +173,11 @@ export class World {
     const state = this.journal.head?.state;
     if (state === undefined) return [];
     const same = state.driver.id === driver.id;
-    if (!same && this.holderFor(driver).alive && state.successor !== driver.execution) return [];
+    const handedOver = state.successor === driver.execution;
+    if (!same && this.holderFor(driver).alive && !handedOver) return [];
     return state.live.map((attempt) => {
       const job = this.batchJobs.find(({ id }) => id === attempt.batchJobId);
-      if (!same && job?.ended === false) {
+      if (!same && !handedOver && job?.ended === false) {
         if (dice.once(2)) job.kill("interrupted");
         else job.dying = true;
       }
@@ -167,11 +190,10 @@ export class World {
     const state = this.journal.head?.state;
     const live = state?.live.find((candidate) => candidate.number === attempt);
     if (state === undefined || live === undefined) return evidenceOn(attempt, "unknown");
-    const reported = live.pending.at(-1)?.report.epoch ?? state.progress.epoch;
-    const names = Array.from({ length: reported + 1 - state.progress.epoch }, (_, i) =>
-      checkpointName(state.progress.epoch + 1 + i, attempt),
-    );
-    const found = names.flatMap((name) => this.#checkpoints.get(name) ?? []);
+    const reached = reachOf(state.progress);
+    const found = [...this.#checkpoints.values()]
+      .filter((checkpoint) => checkpoint.attempt === attempt && isFurther(reach(checkpoint), reached))
+      .sort((a, b) => (isFurther(reach(a), reach(b)) ? 1 : -1));
     const winner = live.batchJobId;
     const damaged = job?.outcome?.damaged;
     return evidenceOn(attempt, endOf(job), {
@@ -247,7 +269,10 @@ export class World {
       })),
       ...(this.journal.head === undefined
         ? []
-        : [{ name: "somebody asks that it stop", play: () => this.stopByHand() }]),
+        : [
+            { name: "somebody asks that it stop", play: () => this.stopByHand() },
+            { name: "Sweep looks", play: () => this.sweep() },
+          ]),
       { name: "somebody starts it again", play: (dice: Dice) => this.startByHand(this.#again(dice)) },
       ...(newest === undefined || this.#dice.pick(4) > 0
         ? []

@@ -22,7 +22,7 @@ export class BatchWorld {
   review: (payload: unknown) => Promise<ReviewReply>;
   readonly #heard: { text: string; resolve: () => void }[] = [];
 
-  constructor(root: string, world: FakeWorld) {
+  constructor(root: string, world: FakeWorld, metadata: string | undefined) {
     this.world = world;
     this.ports = world.ports();
     this.review = reviewAttempt(this.ports);
@@ -30,6 +30,7 @@ export class BatchWorld {
     this.batch = new LocalBatch({
       scratch: this.scratch,
       storeAddress: world.store.address,
+      ...(metadata === undefined ? {} : { metadata }),
       review: (payload) => this.review(payload),
       onUpdate: (update) => this.updates.push(update),
       onOutput: (_, chunk) => {
@@ -39,9 +40,14 @@ export class BatchWorld {
     });
   }
 
-  static async make(root: string, script: string, more: Partial<TrainingJobInput> = {}): Promise<BatchWorld> {
+  static async make(
+    root: string,
+    script: string,
+    more: Partial<TrainingJobInput> = {},
+    metadata?: string,
+  ): Promise<BatchWorld> {
     const world = await FakeWorld.make(root);
-    const batchWorld = new BatchWorld(root, world);
+    const batchWorld = new BatchWorld(root, world, metadata);
     const folder = join(root, "source");
     await mkdir(folder);
     await writeFile(join(folder, "train.sh"), script);
