@@ -1,9 +1,13 @@
-import type { EpochPlan } from "../core/report.ts";
-import type { TrainerRequest } from "../core/trainer-protocol.ts";
-import type { Connection } from "./connection.ts";
-import { TrainerError } from "./error.ts";
-import { wireCount, wireMetrics } from "./metrics.ts";
-import { order } from "./order.ts";
+import type { Position } from "./position.ts";
+
+/** Writes a checkpoint into a fresh, empty folder. */
+export type Save = (folder: string) => void | Promise<void>;
+
+/** How checkpoints are saved; `framework` says in free words what wrote the files. */
+export interface Saving {
+  readonly save?: Save | undefined;
+  readonly framework?: string | undefined;
+}
 
 /** What to train now. Valid until the next epoch is asked for. */
 export interface Epoch {
@@ -18,123 +22,38 @@ export interface Epoch {
   readonly accumulation: number | undefined;
   /** What to multiply the learning rate with. */
   readonly learningRateScale: number;
-  /** Whether `checkpoint` will save at the end of this epoch. */
+  /** Whether a checkpoint is due at the end of this epoch. */
   readonly checkpointDue: boolean;
+  /** From where in the data this epoch is to be trained, as it was given to `step`; `undefined` from the beginning. */
+  readonly position: Position | undefined;
+  /** Steps of this epoch that are trained, those before a restored checkpoint among them. */
+  readonly steps: number;
 
   /** The indices from 0 to `size - 1`, shuffled: a function of seed and epoch, the same in every attempt. */
   order(size: number): Uint32Array;
 
   /**
-   * Says how the epoch went, once. `examples` is the number of examples seen; the epoch's seconds are counted from when
-   * it was handed out to here. Raises TrainerError.
+   * Says that a step of the optimizer is done; takes a checkpoint where Pawl wants one now, and says whether it did. To be
+   * awaited before the next step.
+   *
+   * `position` is from where in the data training would go on: any JSON, such as the number of examples taken from
+   * `order(n)` so far, and never before an earlier one. A trainer that goes on from here finds it in `epoch.position`.
+   * Without it, and without a `save` given to `epochs()`, Pawl only sees that training goes on. Costs next to nothing where
+   * Pawl has not asked. An exception of `save` goes through, and nothing is handed over. Raises TrainerError.
+   */
+  step(position?: Position): Promise<boolean>;
+
+  /**
+   * Says how the epoch went, once. `examples` are those of the whole epoch, also where it was begun in an earlier attempt,
+   * and so must metrics be. The epoch's seconds are counted from when it was handed out to here, and those before a
+   * restored checkpoint are added. Raises TrainerError.
    */
   report(metrics?: Readonly<Record<string, number>>, more?: { readonly examples?: number }): Promise<void>;
 
   /**
-   * Calls `save` with the path of a fresh, empty folder to fill, where a checkpoint is due; says whether it was. Once
-   * `save` is done the folder is Pawl's and must not change. `framework` says in free words what wrote the files. An
-   * exception of `save` goes through, and nothing is handed over. Raises TrainerError.
+   * Calls `save` with the path of a fresh, empty folder to fill, where a checkpoint is due; says whether it was. Without
+   * `save`, that of `epochs({ save })`. Once it is done the folder is Pawl's and must not change. An exception of `save`
+   * goes through, and nothing is handed over. Raises TrainerError.
    */
-  checkpoint(
-    save: (folder: string) => void | Promise<void>,
-    more?: { readonly framework?: string },
-  ): Promise<boolean>;
-}
-
-/** @internal */
-export class CurrentEpoch implements Epoch {
-  readonly number: number;
-  readonly seed: number;
-  readonly batchSize: number | undefined;
-  readonly microBatchSize: number | undefined;
-  readonly accumulation: number | undefined;
-  readonly learningRateScale: number;
-  readonly checkpointDue: boolean;
-  readonly #connection: Connection;
-  readonly #began = performance.now();
-  #reported: Promise<void> | undefined;
-  #checkpointed: Promise<boolean> | undefined;
-  #over = false;
-
-  constructor(connection: Connection, plan: EpochPlan) {
-    this.#connection = connection;
-    this.number = plan.epoch;
-    this.seed = plan.seed;
-    this.batchSize = plan.batchSize;
-    this.microBatchSize = plan.microBatchSize ?? plan.batchSize;
-    this.accumulation = plan.accumulation ?? (plan.batchSize === undefined ? undefined : 1);
-    this.learningRateScale = plan.learningRateScale;
-    this.checkpointDue = plan.checkpoint;
-  }
-
-  order(size: number): Uint32Array {
-    return order(this.seed, this.number, size);
-  }
-
-  async report(
-    metrics: Readonly<Record<string, number>> = {},
-    { examples }: { readonly examples?: number } = {},
-  ): Promise<void> {
-    this.#checkCurrent("report");
-    if (this.#reported !== undefined) {
-      throw new TrainerError("MISUSE", `Epoch ${this.number} has been reported already; report it once.`);
-    }
-    const request: TrainerRequest = {
-      type: "report",
-      epoch: this.number,
-      metrics: wireMetrics(metrics),
-      ...(examples === undefined ? {} : { examples: wireCount(examples) }),
-      seconds: (performance.now() - this.#began) / 1000,
-    };
-    this.#reported = this.#connection.ask(request, "ok").then(() => {});
-    await this.#reported;
-  }
-
-  async checkpoint(
-    save: (folder: string) => void | Promise<void>,
-    { framework }: { readonly framework?: string } = {},
-  ): Promise<boolean> {
-    this.#checkCurrent("checkpoint");
-    if (framework !== undefined && framework.length > 100) {
-      throw new TrainerError("MISUSE", "framework must be at most 100 characters.");
-    }
-    if (this.#checkpointed !== undefined) {
-      throw new TrainerError(
-        "MISUSE",
-        `Epoch ${this.number} has its checkpoint already; call checkpoint once.`,
-      );
-    }
-    this.#checkpointed = this.#save(save, framework);
-    return this.#checkpointed;
-  }
-
-  /** Ends the epoch, when what was begun in it is done. */
-  async finish(): Promise<void> {
-    if (this.#reported === undefined) await this.report();
-    this.#over = true;
-    // Who called them has their errors.
-    await Promise.allSettled([this.#reported, this.#checkpointed]);
-  }
-
-  async #save(
-    save: (folder: string) => void | Promise<void>,
-    framework: string | undefined,
-  ): Promise<boolean> {
-    if (!this.checkpointDue) return false;
-    const { folder } = await this.#connection.ask({ type: "checkpoint", epoch: this.number }, "folder");
-    await save(folder);
-    await this.#connection.ask(
-      { type: "saved", epoch: this.number, ...(framework === undefined ? {} : { framework }) },
-      "ok",
-    );
-    return true;
-  }
-
-  #checkCurrent(what: string): void {
-    if (!this.#over) return;
-    throw new TrainerError(
-      "MISUSE",
-      `Epoch ${this.number} is over: ${what} belongs before the next epoch; await it.`,
-    );
-  }
+  checkpoint(save?: Save, more?: { readonly framework?: string }): Promise<boolean>;
 }

@@ -3,11 +3,13 @@
  * `docs/trainer-protocol.md` says what is spoken.
  */
 import { Connection } from "./connection.ts";
-import { CurrentEpoch, type Epoch } from "./epoch.ts";
+import { CurrentEpoch, checkSaving } from "./current-epoch.ts";
+import type { Epoch, Saving } from "./epoch.ts";
 import { TrainerError } from "./error.ts";
 
-export type { Epoch } from "./epoch.ts";
+export type { Epoch, Save, Saving } from "./epoch.ts";
 export { TrainerError } from "./error.ts";
+export type { Position } from "./position.ts";
 
 const protocol = 1;
 const helper = "pawl-javascript 0.1.0";
@@ -21,10 +23,13 @@ export interface Run {
   readonly epochs: number;
   readonly seed: number;
   /**
-   * The checkpoint to go on from, to be read only, and the last epoch of this run in it; `undefined` where training begins
-   * with nothing. Epoch 0: what the job's `checkpoint.from` names, as fine-tuning begins with.
+   * The checkpoint to go on from, to be read only, and the last epoch of this run that is in it as a whole; `undefined` where
+   * training begins with nothing. With a `step`, so many steps of the epoch after that are in it too. Epoch 0 without one:
+   * what the job's `checkpoint.from` names, as fine-tuning begins with.
    */
-  readonly restored: { readonly folder: string; readonly epoch: number } | undefined;
+  readonly restored:
+    | { readonly folder: string; readonly epoch: number; readonly step?: number | undefined }
+    | undefined;
 }
 
 interface Session {
@@ -67,8 +72,8 @@ export async function run(): Promise<Run> {
 }
 
 /**
- * The folder of the checkpoint to go on from, to be read only; `undefined` where training begins with nothing. Until the
- * first epoch is committed it is what the job's `checkpoint.from` names, if it names anything. Raises TrainerError.
+ * The folder of the checkpoint to go on from, to be read only; `undefined` where training begins with nothing. Until
+ * there is one of this run it is what the job's `checkpoint.from` names, if it names anything. Raises TrainerError.
  */
 export async function restored(): Promise<string | undefined> {
   return (await opened()).run.restored?.folder;
@@ -77,9 +82,12 @@ export async function restored(): Promise<string | undefined> {
 /**
  * The epochs to train, one after the other, until Pawl has no more; to be walked once. Asking for the next one ends the
  * one before; an epoch that was not reported is reported without metrics. Waits where Pawl still commits earlier epochs.
- * Raises TrainerError.
+ *
+ * `save` writes the checkpoint into a fresh, empty folder: at the end of an epoch (`epoch.checkpoint()`) and, where
+ * `epoch.step` is called, in the middle of one. Raises TrainerError.
  */
-export async function* epochs(): AsyncGenerator<Epoch, void, undefined> {
+export async function* epochs(saving: Saving = {}): AsyncGenerator<Epoch, void, undefined> {
+  checkSaving(saving);
   const { connection } = await opened();
   if (walked) throw new TrainerError("MISUSE", "epochs() can be walked once only.");
   walked = true;
@@ -87,7 +95,7 @@ export async function* epochs(): AsyncGenerator<Epoch, void, undefined> {
     for (;;) {
       const answer = await connection.ask({ type: "next" }, "epoch", "end");
       if (answer.type === "end") return;
-      const epoch = new CurrentEpoch(connection, answer.plan);
+      const epoch = new CurrentEpoch(connection, answer, saving);
       yield epoch;
       await epoch.finish();
     }

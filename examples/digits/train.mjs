@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { epochs, restored, run } from "pawl/trainer";
 import { gather, loadDigits } from "./data.mjs";
 import { Model, startBackend } from "./model.mjs";
@@ -9,19 +11,27 @@ const { train, test } = loadDigits();
 const testSet = gather(test, [...test.labels.keys()]);
 const folder = await restored();
 const model = folder === undefined ? Model.fresh((await run()).seed) : Model.load(folder);
+// What the epoch has summed up so far: it is saved too, since a checkpoint may be in the middle of one.
+let loss = folder === undefined ? 0 : JSON.parse(readFileSync(join(folder, "loss.json"), "utf8"));
 
-for await (const epoch of epochs()) {
+function save(into) {
+  model.save(into);
+  writeFileSync(join(into, "loss.json"), JSON.stringify(loss));
+}
+
+for await (const epoch of epochs({ save, framework: "tensorflow.js 4" })) {
   const batchSize = epoch.batchSize ?? 32;
   const order = epoch.order(train.labels.length);
-  let loss = 0;
-  for (let start = 0; start < order.length; start += batchSize) {
+  if (epoch.position === undefined) loss = 0;
+  for (let start = epoch.position ?? 0; start < order.length; start += batchSize) {
     const indices = order.subarray(start, start + batchSize);
     loss += model.step(gather(train, indices), learningRate * epoch.learningRateScale) * indices.length;
+    await epoch.step(start + batchSize);
   }
   const accuracy = model.accuracy(testSet);
   console.log(
     `epoch ${epoch.number}: loss ${(loss / order.length).toFixed(4)}, accuracy ${accuracy.toFixed(4)}`,
   );
   await epoch.report({ loss: loss / order.length, accuracy }, { examples: order.length });
-  await epoch.checkpoint((into) => model.save(into), { framework: "tensorflow.js 4" });
+  await epoch.checkpoint();
 }

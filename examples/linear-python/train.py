@@ -60,18 +60,26 @@ def accuracy(weights, points):
 train, test = make_points()
 folder = pawl.restored()
 if folder is None:
-    weights = [[0.0] * (DIMENSIONS + 1) for _ in range(CENTRES)]
+    weights, loss = [[0.0] * (DIMENSIONS + 1) for _ in range(CENTRES)], 0.0
 else:
-    weights = json.loads((folder / "weights.json").read_text())
+    weights, loss = json.loads((folder / "weights.json").read_text())
 
-for epoch in pawl.epochs():
+
+def save(into):
+    # With the loss that the epoch has summed up so far: it may be in the middle.
+    (into / "weights.json").write_text(json.dumps([weights, loss]))
+
+
+for epoch in pawl.epochs(save=save, framework="plain Python"):
     order = epoch.order(len(train))
     size = epoch.batch_size or 16
-    loss = 0.0
-    for start in range(0, len(order), size):
+    if epoch.position is None:
+        loss = 0.0
+    for start in range(epoch.position or 0, len(order), size):
         batch = [train[index] for index in order[start : start + size]]
         loss += train_batch(weights, batch, LEARNING_RATE * epoch.learning_rate_scale)
+        epoch.step(position=start + size)
     score = accuracy(weights, test)
     print(f"epoch {epoch.number}: loss {loss / len(train):.4f}, accuracy {score:.4f}", flush=True)
     epoch.report(loss=loss / len(train), accuracy=score, examples=len(train))
-    epoch.checkpoint(lambda into: (into / "weights.json").write_text(json.dumps(weights)), framework="plain Python")
+    epoch.checkpoint()

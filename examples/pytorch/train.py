@@ -34,22 +34,33 @@ model = nn.Sequential(
 ).to(device)
 optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)
 
+# All that training goes on from, also in the middle of an epoch: with what the epoch has summed up so far.
+sums = {"loss": 0.0}
+parts = {"model": model, "optimizer": optimizer, "sums": sums}
 if pawl.restored():
-    pawl.torch.load(pawl.restored(), model=model, optimizer=optimizer)
+    pawl.torch.load(pawl.restored(), **parts)
 
 
-def train_epoch():
+def save(folder):
+    pawl.torch.save(folder, **parts)
+
+
+def train_epoch(epoch):
     """The mean loss of an epoch."""
     model.train()
-    total = 0.0
+    if epoch.position is None:
+        sums["loss"] = 0.0
+    taken = epoch.position or 0
     for images, labels in loader:
         images, labels = images.to(device), labels.to(device)
         optimizer.zero_grad()
         loss = functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(labels)
-    return total / len(train)
+        sums["loss"] += loss.item() * len(labels)
+        taken += len(labels)
+        epoch.step(position=taken)
+    return sums["loss"] / len(train)
 
 
 @torch.no_grad()
@@ -59,12 +70,10 @@ def accuracy():
     return (model(images).argmax(dim=1) == labels).float().mean().item()
 
 
-for epoch in pawl.epochs():
+for epoch in pawl.epochs(save=save, framework=f"PyTorch {torch.__version__}"):
     for group in optimizer.param_groups:
         group["lr"] = LEARNING_RATE * epoch.learning_rate_scale
-    loss, score = train_epoch(), accuracy()
+    loss, score = train_epoch(epoch), accuracy()
     print(f"epoch {epoch.number}: batch size {epoch.batch_size}, loss {loss:.4f}, accuracy {score:.4f}", flush=True)
     epoch.report(loss=loss, accuracy=score, examples=len(train))
-    epoch.checkpoint(
-        lambda folder: pawl.torch.save(folder, model=model, optimizer=optimizer), framework=f"PyTorch {torch.__version__}"
-    )
+    epoch.checkpoint()

@@ -2,22 +2,26 @@
 
     import pawl
 
-    for epoch in pawl.epochs():
-        for index in epoch.order(len(data)):
+    for epoch in pawl.epochs(save=save):
+        order = epoch.order(len(data))
+        for start in range(epoch.position or 0, len(order), size):
             ...
+            epoch.step(position=start + size)
         epoch.report(loss=loss, examples=len(data))
-        epoch.checkpoint(save)
+        epoch.checkpoint()
 
 The first call connects to the agent that started this trainer. ``docs/trainer-protocol.md`` says what is spoken.
 """
 
+import faulthandler
 import os
+import sys
 import threading
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional
+from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 from ._connection import HELPER, PROTOCOL, Connection
-from ._epoch import Epoch
+from ._epoch import Epoch, Saving, check_framework, check_save
 from ._errors import TrainerError
 from ._version import __version__
 
@@ -36,7 +40,9 @@ class Run(NamedTuple):
     restored: Optional[Path]
     """The checkpoint to go on from, or to begin from, to be read only; None where training begins with nothing."""
     restored_epoch: Optional[int]
-    """The last epoch whose training is in it; 0 for what the job's ``checkpoint.from`` names."""
+    """The last epoch that is in it as a whole; 0 for what the job's ``checkpoint.from`` names."""
+    restored_step: Optional[int]
+    """Steps of the epoch after that which are in it too; None where it ends with an epoch."""
 
 
 class _Session:
@@ -49,6 +55,7 @@ class _Session:
                 "Start it with 'pawl train <job file>', with this command as the job's 'command'.",
             )
         self.connection = Connection(path)
+        _dump_when_stalled()
         hello = {"type": "hello", "protocol": PROTOCOL, "helper": HELPER}
         welcome = self.connection.ask(hello, "welcome")
         if welcome["protocol"] != PROTOCOL:
@@ -66,9 +73,22 @@ class _Session:
             seed=welcome["seed"],
             restored=None if kept is None else Path(kept["folder"]),
             restored_epoch=None if kept is None else kept["epoch"],
+            restored_step=None if kept is None else kept.get("step"),
         )
         self.walked = False
         self.epoch: Optional[Epoch] = None
+
+
+def _dump_when_stalled() -> None:
+    """Pawl ends a trainer that hangs with SIGABRT: Python then says where each thread stands."""
+    if faulthandler.is_enabled():
+        return
+    for stream in (sys.stderr, sys.__stderr__):
+        try:
+            faulthandler.enable(stream)
+            return
+        except (AttributeError, OSError, RuntimeError, ValueError):
+            pass  # It is no file, as in a notebook, or closed.
 
 
 _opening = threading.Lock()
@@ -91,8 +111,8 @@ def run() -> Run:
 def restored() -> Optional[Path]:
     """The folder of the checkpoint to go on from, to be read only; None where training begins with nothing.
 
-    Until the first epoch is committed it is what the job's ``checkpoint.from`` names, if it names anything:
-    ``run().restored_epoch`` is 0 then. Raises TrainerError.
+    Until there is one of this run it is what the job's ``checkpoint.from`` names, if it names anything:
+    ``run().restored_epoch`` is 0 then, and ``run().restored_step`` None. Raises TrainerError.
     """
     return _session().run.restored
 
@@ -107,22 +127,27 @@ def current() -> Epoch:
     return epoch
 
 
-def epochs() -> Iterator[Epoch]:
+def epochs(*, save: Optional[Callable[[Path], Any]] = None, framework: Optional[str] = None) -> Iterator[Epoch]:
     """The epochs to train, one after the other, until Pawl has no more; to be walked once.
 
+    ``save(folder)`` writes the checkpoint into a fresh, empty folder: at the end of an epoch (``epoch.checkpoint()``) and,
+    where ``epoch.step`` is called, in the middle of one. ``framework`` says in free words what wrote the files.
     Asking for the next one ends the one before; an epoch that was not reported is reported without metrics. Waits
     where Pawl still commits earlier epochs. Raises TrainerError.
     """
+    check_save(save)
+    check_framework(framework)
     session = _session()
     if session.walked:
         raise TrainerError("MISUSE", "epochs() can be walked once only.")
     session.walked = True
+    saving = Saving(save, framework)
     try:
         while True:
             answer = session.connection.ask({"type": "next"}, "epoch", "end")
             if answer["type"] == "end":
                 return
-            epoch = session.epoch = Epoch(session.connection, answer["plan"])
+            epoch = session.epoch = Epoch(session.connection, answer["plan"], answer.get("resume"), saving)
             yield epoch
             epoch._finish()
     finally:

@@ -29,6 +29,12 @@ class Walk:
 
     def check_begin(self, trained: int, how: str) -> None:
         """Refuses a framework that begins after ``trained`` epochs where the restored checkpoint has another number."""
+        if run().restored_step is not None:
+            raise TrainerError(
+                "MISUSE",
+                f"The checkpoint is of the middle of an epoch, and {self._framework} goes on at the beginning of one only.",
+                "Go on with the trainer that saved it, or begin a new run.",
+            )
         kept = run().restored_epoch or 0
         if trained != kept:
             raise TrainerError(
@@ -36,6 +42,11 @@ class Walk:
                 f"Pawl goes on after epoch {kept}, but {self._framework} begins after epoch {trained}.",
                 f"Begin with {how}.",
             )
+
+    def step(self) -> None:
+        """Shows that training goes on. Nothing is saved here: no framework goes on from the middle of an epoch exactly."""
+        if self.epoch is not None:
+            self.epoch.step()
 
     def end_epoch(
         self, metrics: Mapping[str, Any], examples: Optional[int], save: Optional[Callable[[Path], Any]], version: str

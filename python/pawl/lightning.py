@@ -96,6 +96,9 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
         if not getattr(trainer.fit_loop, "is_resuming", False):
             self._restore_random()
 
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any, **kwargs: Any) -> None:
+        self._walking().step()
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._random = _random.capture()
         walk = self._walking()

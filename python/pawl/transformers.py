@@ -103,6 +103,9 @@ class PawlCallback(_Callback):  # type: ignore[misc]
                 "Give the job one batch size, such as batchSize: 32.",
             )
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._walk.step()
+
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # Now the Trainer logs, evaluates and saves, each where it is to; the last of these ends Pawl's epoch.
         if self._logged_at != state.global_step:

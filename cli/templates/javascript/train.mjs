@@ -1,6 +1,6 @@
 // Learns to tell two half moons apart, in plain JavaScript. Put your own data and model in their place. What matters to
-// Pawl is the end of this file: take up what was restored, train the epochs that it gives, report how each went, and save
-// a checkpoint.
+// Pawl is the end of this file: take up what was restored, train the epochs that it gives from where each goes on, say at
+// each step how far it is, report how it went, and save.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { epochs, restored, run } from "pawl/trainer";
@@ -40,6 +40,7 @@ class Model {
     // Four for each hidden unit (from x, from y, bias, to the output), then the output's bias.
     this.weights = Array.from({ length: 4 * hiddenUnits + 1 }, () => draw() * 2 - 1);
     this.velocities = this.weights.map(() => 0);
+    this.loss = 0; // summed up over the epoch so far
   }
 
   forward({ x, y }) {
@@ -53,13 +54,12 @@ class Model {
     return { hidden, guess: 1 / (1 + Math.exp(-score)) };
   }
 
-  /** One step of the optimizer; gives the summed loss of the batch. */
+  /** One step of the optimizer. */
   step(batch, rate) {
     const gradient = this.weights.map(() => 0);
-    let loss = 0;
     for (const point of batch) {
       const { hidden, guess } = this.forward(point);
-      loss -= Math.log(Math.max(point.moon === 1 ? guess : 1 - guess, 1e-12));
+      this.loss -= Math.log(Math.max(point.moon === 1 ? guess : 1 - guess, 1e-12));
       const error = guess - point.moon;
       gradient[4 * hiddenUnits] += error;
       hidden.forEach((unit, i) => {
@@ -74,7 +74,6 @@ class Model {
       this.velocities[i] = momentum * this.velocities[i] - (rate * slope) / batch.length;
       this.weights[i] += this.velocities[i];
     });
-    return loss;
   }
 
   accuracy(points) {
@@ -82,10 +81,10 @@ class Model {
     return right.length / points.length;
   }
 
-  // All that training goes on from: with the weights alone it would go on otherwise than if it had not stopped.
+  // All that training goes on from, in the middle of an epoch too: with less it would go on otherwise than if it had not
+  // stopped.
   save(folder) {
-    const { weights, velocities } = this;
-    writeFileSync(join(folder, "model.json"), JSON.stringify({ weights, velocities }));
+    writeFileSync(join(folder, "model.json"), JSON.stringify(this));
   }
 
   load(folder) {
@@ -101,16 +100,17 @@ const model = new Model((await run()).seed);
 const kept = await restored(); // the folder of the newest checkpoint; undefined at the very beginning
 if (kept !== undefined) model.load(kept);
 
-for await (const epoch of epochs()) {
+for await (const epoch of epochs({ save: (folder) => model.save(folder) })) {
   const order = epoch.order(train.length); // shuffled by the run's seed and the epoch: the same after a restart
   const size = epoch.batchSize ?? 32;
   const rate = learningRate * epoch.learningRateScale;
-  let loss = 0;
-  for (let start = 0; start < order.length; start += size) {
+  if (epoch.position === undefined) model.loss = 0; // else it goes on from there, in the middle
+  for (let start = epoch.position ?? 0; start < order.length; start += size) {
     const batch = Array.from(order.subarray(start, start + size), (index) => train[index]);
-    loss += model.step(batch, rate);
+    model.step(batch, rate);
+    await epoch.step(start + size);
   }
-  const metrics = { loss: loss / train.length, accuracy: model.accuracy(test) };
+  const metrics = { loss: model.loss / train.length, accuracy: model.accuracy(test) };
   await epoch.report(metrics, { examples: train.length });
-  await epoch.checkpoint((folder) => model.save(folder));
+  await epoch.checkpoint();
 }

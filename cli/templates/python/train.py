@@ -1,7 +1,7 @@
 """Learns to tell two half moons apart, with nothing but Python's standard library.
 
 Put your own data and model in their place. What matters to Pawl is the end of this file: take up what was restored,
-train the epochs that it gives, report how each went, and save a checkpoint.
+train the epochs that it gives from where each goes on, say at each step how far it is, report how it went, and save.
 """
 
 import json
@@ -35,6 +35,7 @@ class Model:
         # Four for each hidden unit (from x, from y, bias, to the output), then the output's bias.
         self.weights = [draw.uniform(-1, 1) for _ in range(4 * HIDDEN + 1)]
         self.velocities = [0.0] * len(self.weights)
+        self.loss = 0.0  # summed up over the epoch so far
 
     def forward(self, x, y):
         w = self.weights
@@ -43,12 +44,11 @@ class Model:
         return hidden, 1 / (1 + math.exp(-score))
 
     def step(self, batch, rate):
-        """One step of the optimizer; gives the summed loss of the batch."""
+        """One step of the optimizer."""
         gradient = [0.0] * len(self.weights)
-        loss = 0.0
         for x, y, moon in batch:
             hidden, guess = self.forward(x, y)
-            loss -= math.log(max(guess if moon else 1 - guess, 1e-12))
+            self.loss -= math.log(max(guess if moon else 1 - guess, 1e-12))
             error = guess - moon
             gradient[-1] += error
             for i, unit in enumerate(hidden):
@@ -60,18 +60,17 @@ class Model:
         for i, slope in enumerate(gradient):
             self.velocities[i] = MOMENTUM * self.velocities[i] - rate * slope / len(batch)
             self.weights[i] += self.velocities[i]
-        return loss
 
     def accuracy(self, points):
         return sum((self.forward(x, y)[1] > 0.5) == bool(moon) for x, y, moon in points) / len(points)
 
     def save(self, folder):
-        # All that training goes on from: with the weights alone it would go on otherwise than if it had not stopped.
-        (folder / "model.json").write_text(json.dumps({"weights": self.weights, "velocities": self.velocities}))
+        # All that training goes on from, in the middle of an epoch too: with less it would go on otherwise than if it
+        # had not stopped.
+        (folder / "model.json").write_text(json.dumps(vars(self)))
 
     def load(self, folder):
-        kept = json.loads((folder / "model.json").read_text())
-        self.weights, self.velocities = kept["weights"], kept["velocities"]
+        vars(self).update(json.loads((folder / "model.json").read_text()))
 
 
 points = make_points(1500)
@@ -82,12 +81,14 @@ restored = pawl.restored()  # the folder of the newest checkpoint; None at the v
 if restored is not None:
     model.load(restored)
 
-for epoch in pawl.epochs():
+for epoch in pawl.epochs(save=model.save):
     order = epoch.order(len(train))  # shuffled by the run's seed and the epoch: the same after a restart
     size = epoch.batch_size or 32
     rate = LEARNING_RATE * epoch.learning_rate_scale
-    loss = 0.0
-    for start in range(0, len(order), size):
-        loss += model.step([train[index] for index in order[start : start + size]], rate)
-    epoch.report(loss=loss / len(train), accuracy=model.accuracy(test), examples=len(train))
-    epoch.checkpoint(model.save)
+    if epoch.position is None:  # else it goes on from there, in the middle
+        model.loss = 0.0
+    for start in range(epoch.position or 0, len(order), size):
+        model.step([train[index] for index in order[start : start + size]], rate)
+        epoch.step(position=start + size)
+    epoch.report(loss=model.loss / len(train), accuracy=model.accuracy(test), examples=len(train))
+    epoch.checkpoint()

@@ -1,7 +1,7 @@
 """Learns to tell two half moons apart with PyTorch (pip install torch).
 
 Put your own data and model in their place. What matters to Pawl is the end of this file: take up what was restored,
-train the epochs that it gives, report how each went, and save a checkpoint.
+train the epochs that it gives from where each goes on, say at each step how far it is, report how it went, and save.
 """
 
 import math
@@ -32,12 +32,14 @@ torch.manual_seed(pawl.run().seed)  # so that the same seed begins with the same
 model = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1)).to(device)
 optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)
 loss_of = torch.nn.BCEWithLogitsLoss()
+loss_sum = 0.0
 
 
 def save(folder):
-    # All that training goes on from. Save a learning-rate schedule here too, and torch.get_rng_state() where the model
-    # draws random numbers, as dropout does.
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, folder / "model.pt")
+    # All that training goes on from, in the middle of an epoch too. Save a learning-rate schedule here as well, and
+    # torch.get_rng_state() where the model draws random numbers, as dropout does.
+    kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "loss_sum": loss_sum}
+    torch.save(kept, folder / "model.pt")
 
 
 restored = pawl.restored()  # the folder of the newest checkpoint; None at the very beginning
@@ -45,21 +47,26 @@ if restored is not None:
     kept = torch.load(restored / "model.pt", map_location=device)
     model.load_state_dict(kept["model"])
     optimizer.load_state_dict(kept["optimizer"])
+    loss_sum = kept["loss_sum"]
 
-for epoch in pawl.epochs():
+for epoch in pawl.epochs(save=save, framework=f"torch {torch.__version__}"):
     for group in optimizer.param_groups:
         group["lr"] = LEARNING_RATE * epoch.learning_rate_scale
     order = torch.tensor(epoch.order(len(train)))  # shuffled by the run's seed and the epoch: the same after a restart
     model.train()
-    loss_sum = 0.0
-    for indices in order.split(epoch.batch_size or 32):
+    if epoch.position is None:  # else it goes on from there, in the middle
+        loss_sum = 0.0
+    taken = epoch.position or 0
+    for indices in order[taken:].split(epoch.batch_size or 32):
         optimizer.zero_grad()
         loss = loss_of(model(train[indices]), train_moons[indices])
         loss.backward()
         optimizer.step()
         loss_sum += loss.item() * len(indices)
+        taken += len(indices)
+        epoch.step(position=taken)
     model.eval()
     with torch.no_grad():
         accuracy = ((model(test) > 0) == (test_moons > 0.5)).float().mean().item()
     epoch.report(loss=loss_sum / len(train), accuracy=accuracy, examples=len(train))
-    epoch.checkpoint(save, framework=f"torch {torch.__version__}")
+    epoch.checkpoint()
