@@ -6,7 +6,7 @@ import { Code } from "aws-cdk-lib/aws-lambda";
 import { installation } from "../installation.ts";
 
 /** One for each decision; the file in the handlers' folder has the same name. */
-export const handlerNames = ["open", "review", "recover"] as const;
+export const handlerNames = ["open", "review", "recover", "sweep"] as const;
 export type HandlerName = (typeof handlerNames)[number];
 
 /** Where the handlers are: one file, or one folder with a bundle, for each function. */

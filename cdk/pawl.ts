@@ -5,12 +5,13 @@ import { Construct } from "constructs";
 import { Compute, type ComputeOptions } from "./constructs/compute.ts";
 import { Functions, type FunctionsOptions } from "./constructs/functions.ts";
 import { Storage } from "./constructs/storage.ts";
+import { Sweeping } from "./constructs/sweeping.ts";
 import { Workflow } from "./constructs/workflow.ts";
 
 export interface PawlProps extends ComputeOptions, FunctionsOptions {
   /**
-   * What the names of the state machine and of the job definition begin with; one for each Pawl in an account and
-   * Region. Default: the stack's name.
+   * What the names of the state machine, of the queues and of the job definition begin with; one for each Pawl in an
+   * account and Region. Default: the stack's name.
    */
   readonly name?: string;
 }
@@ -42,8 +43,10 @@ export class Pawl extends Construct {
       bucket: storage.bucket,
       review: functions.review,
       jobDefinitionName: `${name}-Attempt`,
+      queuePrefix: `${name}-`,
     });
     this.bucket = storage.bucket;
     this.stateMachine = new Workflow(this, "Workflow", { functions, compute, stateMachineName }).stateMachine;
+    new Sweeping(this, "Sweeping", { sweep: functions.sweep, stateMachine: this.stateMachine });
   }
 }

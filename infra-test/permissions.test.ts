@@ -27,7 +27,9 @@ describe("permissions", () => {
     const everywhere = statements
       .filter(({ statement }) => statement.Resource.includes("*"))
       .flatMap(({ statement }) => statement.Action);
-    expect(new Set(everywhere)).toEqual(new Set(["batch:DescribeJobs", "batch:TerminateJob"]));
+    expect(new Set(everywhere)).toEqual(
+      new Set(["batch:DescribeJobs", "batch:ListJobs", "batch:TerminateJob"]),
+    );
   });
 
   test("the instances' own policy of AWS is the only one that is not written here", () => {
@@ -48,7 +50,9 @@ describe("permissions", () => {
       "lambda:InvokeFunction",
       "states:StartExecution",
     ]);
-    expect(may["batch:SubmitJob"]).toMatch(/ComputeQueue.*JobQueueArn/);
+    expect(may["batch:SubmitJob"]).toMatch(
+      /ComputeSpotQueue.*JobQueueArn.*ComputeOnDemandQueue.*JobQueueArn/,
+    );
     expect(may["batch:SubmitJob"]).toContain(":job-definition/Pawl-Attempt");
     expect(may["events:PutRule"]).toContain(":rule/StepFunctionsGetEventsForBatchJobsRule");
     expect(may["states:StartExecution"]).toContain(":stateMachine:Pawl-Runs");
@@ -59,14 +63,17 @@ describe("permissions", () => {
 
   test("the state machine has the name that its policy, and Open's, are written for", () => {
     template.hasResourceProperties("AWS::StepFunctions::StateMachine", { StateMachineName: "Pawl-Runs" });
-    expect(allowed(/^FunctionsOpenRole/)["states:DescribeExecution"]).toContain(":execution:Pawl-Runs:*");
+    for (const role of [/^FunctionsOpenRole/, /^FunctionsSweepRole/])
+      expect(allowed(role)["states:DescribeExecution"]).toContain(":execution:Pawl-Runs:*");
   });
 
-  test("only the functions may write the journal, and they write nothing else", () => {
+  test("only the functions may write the journal, and they write nothing else but what Sweep remembers", () => {
     const writers = statements.filter(({ statement }) => statement.Action.includes("s3:PutObject"));
     for (const { holder, statement } of writers) {
       const keys = JSON.stringify(statement.Resource);
-      if (/^Functions(Open|Review|Recover)Role/.test(holder))
+      if (/^FunctionsSweepRole/.test(holder) && keys.includes("sweep"))
+        expect(keys).toMatch(/^[^/]*\/sweep\/resting\.json[^/]*$/);
+      else if (/^Functions(Open|Review|Recover|Sweep)Role/.test(holder))
         expect(keys).toMatch(/^[^/]*\/journal\/\*[^/]*$/);
       else expect(keys).not.toContain("journal");
     }
@@ -75,7 +82,19 @@ describe("permissions", () => {
       "FunctionsOpenRole",
       "FunctionsRecoverRole",
       "FunctionsReviewRole",
+      "FunctionsSweepRole",
+      "FunctionsSweepRole",
     ]);
+  });
+
+  test("Sweep may look at jobs and end them, and may submit none", () => {
+    const may = Object.keys(allowed(/^FunctionsSweepRole/));
+    expect(may.filter((action) => action.startsWith("batch:")).sort()).toEqual([
+      "batch:DescribeJobs",
+      "batch:ListJobs",
+      "batch:TerminateJob",
+    ]);
+    expect(may.filter((action) => action.startsWith("states:"))).toEqual(["states:DescribeExecution"]);
   });
 
   test("an attempt reads no journal, and asks Review alone", () => {

@@ -36,12 +36,12 @@ test("the app synthesises without credentials, Docker or network, and bundles ea
   const written = await readdir(outdir, { recursive: true });
   expect(written).toContain("Pawl.template.json");
   const bundles = written.filter((path) => path.endsWith("index.mjs"));
-  expect(bundles.length).toBe(3);
+  expect(bundles.length).toBe(4);
   for (const bundle of bundles) expect((await stat(join(outdir, bundle))).size).toBeLessThan(1_000_000);
 });
 
 test("each function gets its own bundle, though they share a folder", async () => {
-  for (const name of ["open", "review", "recover"]) {
+  for (const name of ["open", "review", "recover", "sweep"]) {
     await writeFile(join(folder, `${name}.ts`), `export const handler = async () => "${name}";`);
   }
   const outdir = join(folder, "out");
@@ -53,7 +53,7 @@ test("each function gets its own bundle, though they share a folder", async () =
     const own = id.replace(/^Functions|[0-9A-F]{8}$/g, "").toLowerCase();
     expect(code).toContain(`"${own}"`);
   }
-  expect(functions.length).toBe(3);
+  expect(functions.length).toBe(4);
 });
 
 test("context names the stack and what it runs on, and nonsense is refused", async () => {
@@ -72,7 +72,7 @@ test("context names the stack and what it runs on, and nonsense is refused", asy
   await expect(synthesise({ "pawl:instanceTypes": "" })).rejects.toThrow("pawl:instanceTypes");
 });
 
-test.each(["open", "review", "recover"])(
+test.each(["open", "review", "recover", "sweep"])(
   "the bundle of %s is below 1 MB and exports a handler",
   async (name) => {
     bundleHandler(handlersFolder, name, folder);

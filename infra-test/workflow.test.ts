@@ -52,14 +52,14 @@ test("there is a way for every action that a function can answer", () => {
   expect(Object.keys(leads("Next")).sort()).toEqual([...actions, "otherwise"].sort());
 });
 
-test("Train submits to our queue, retries nothing, and keeps of its result what is used", () => {
+test("Train submits to the queue of its market, retries nothing, and keeps of its result what is used", () => {
   expect(States.Train).toEqual({
     Type: "Task",
     Resource: "arn:aws:states:::batch:submitJob.sync",
     TimeoutSeconds: 14 * 24 * 3600,
     Parameters: {
       "JobName.$": "$.train.jobName",
-      JobQueue: expect.stringContaining("job-queue/ComputeQueue"),
+      "JobQueue.$": "States.Format('Pawl-{}', $.train.market)",
       JobDefinition: "Pawl-Attempt",
       ContainerOverrides: {
         Environment: [
@@ -97,9 +97,8 @@ test.each(["Open", "Review", "Recover"])(
 );
 
 test("a function cannot outlast the state that waits for it", () => {
-  const [seconds = 0] = Object.values(synthesised().findResources("AWS::Lambda::Function")).map(
-    ({ Properties }): number => Properties.Timeout,
-  );
+  const functions = Object.values(synthesised().findResources("AWS::Lambda::Function"));
+  const [seconds = 0] = functions.map(({ Properties }): number => Properties.Timeout);
   expect(seconds).toBeGreaterThan(0);
   for (const name of ["Open", "Review", "Recover"]) {
     expect(z.object({ TimeoutSeconds: z.number() }).parse(States[name]).TimeoutSeconds).toBeGreaterThan(

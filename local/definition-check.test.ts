@@ -58,6 +58,16 @@ test.each([
       ],
     },
   ],
+  [
+    "a text made of paths",
+    {
+      ...task,
+      Parameters: {
+        "a.$": "States.Format('Pawl-{}', $.train.market)",
+        "b.$": "States.Format('{}/{}: {}', $.a, $.b.c,$.d)",
+      },
+    },
+  ],
   ["a choice", choice],
   ["a wait by its path", { Type: "Wait", SecondsPath: "$.s", Next: "End" }],
   ["the longest wait", { Type: "Wait", Seconds: 2_147_483, Next: "End" }],
@@ -90,6 +100,16 @@ test.each<[field: string, state: Json]>([
   ["ResultPath", { ...task, ResultPath: "$" }],
   ["ResultPath", { ...task, ResultPath: "$$.a" }],
   ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.UUID()" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('Pawl-{}')" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('Pawl', $.a)" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('{}', $.a, $.b)" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('{}{', $.a)" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('\\{{}', $.a)" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('{}', $)" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('{}', $.a[0])" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('{}', States.UUID())" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format($.format, $.a)" } }],
+  ["Parameters.a.$", { ...task, Parameters: { "a.$": "States.Format('{}', $.a) " } }],
   ["Parameters.a.$", { ...task, Parameters: { "a.$": "$.list[*]" } }],
   ["Parameters.a.$", { ...task, Parameters: { "a.$": "$..b" } }],
   ["Parameters.a.$", { ...task, Parameters: { "a.$": "$.text.length" } }],
@@ -249,6 +269,37 @@ const wrong: [quirk: string, state: Json, input: Json, answer: unknown, seen: ob
   ],
   ["ends with a null where nothing follows", { ...task, End: false, Next: "End" }, {}, 1, { result: 1 }],
 ];
+
+const formatted = (format: string) => ({ ...task, Parameters: { "a.$": format } });
+
+/** What the documentation of States.Format says of Step Functions. */
+test.each<[what: string, format: string, input: Json, seen: object]>([
+  [
+    "one text",
+    "States.Format('Pawl-{}', $.market)",
+    { market: "on-demand" },
+    { given: { a: "Pawl-on-demand" } },
+  ],
+  [
+    "several",
+    "States.Format('{}/{}: {}', $.a, $.b.c,$.d)",
+    { a: "x", b: { c: "y" }, d: "z" },
+    { given: { a: "x/y: z" } },
+  ],
+  [
+    "a text that looks like a place",
+    "States.Format('{}-{}', $.a, $.b)",
+    { a: "{}", b: "y" },
+    { given: { a: "{}-y" } },
+  ],
+  ["a number and a truth", "States.Format('{} {}', $.a, $.b)", { a: 1, b: true }, { given: { a: "1 true" } }],
+  ["what is not there", "States.Format('{}', $.a)", {}, { result: { name: "States.Runtime" } }],
+  ["an object", "States.Format('{}', $.a)", { a: {} }, { result: { name: "States.Runtime" } }],
+  ["a list", "States.Format('{}', $.a)", { a: [1] }, { result: { name: "States.Runtime" } }],
+])("the interpreter formats %s as Step Functions does", async (_what, format, input, seen) => {
+  expect(() => checkDefinition(machine(formatted(format)))).not.toThrow();
+  expect(await interpret(formatted(format), input)).toMatchObject(seen);
+});
 
 test.each(wrong)("the interpreter %s", async (_quirk, state, input, answer, seen) => {
   expect(await interpret(state, input, answer)).toMatchObject(seen);

@@ -42,7 +42,25 @@ export const isPath = (value: unknown): value is string =>
 const isTemplatePath = (value: unknown): boolean =>
   isPath(value) || (typeof value === "string" && contextPaths.has(value));
 
-/** A payload template: plain JSON, with plain paths where a name ends in `.$`. */
+const format = /^States\.Format\('([A-Za-z0-9 {}_./:-]*)'((?:, ?[^,()' ]+)+)\)$/;
+
+/**
+ * `States.Format` of a text without escapes and of plain paths, one for each `{}`: there the interpreter gives what AWS
+ * gives, and both fail at execution time for a path that leads to an object, a list or nowhere.
+ */
+const isFormat = (value: unknown): boolean => {
+  const [, text = "", list = ""] = typeof value === "string" ? (format.exec(value) ?? []) : [];
+  const paths = list.split(",").slice(1);
+  const places = text.split("{}");
+  return (
+    paths.length > 0 &&
+    paths.length === places.length - 1 &&
+    !places.some((part) => /[{}]/.test(part)) &&
+    paths.every((path) => isPath(path.trim()) && path.trim() !== "$")
+  );
+};
+
+/** A payload template: plain JSON, with plain paths, or a text made of them, where a name ends in `.$`. */
 export function checkTemplate(state: string, field: string, template: unknown): void {
   if (Array.isArray(template)) {
     template.forEach((item: unknown, index) => {
@@ -58,11 +76,11 @@ export function checkTemplate(state: string, field: string, template: unknown): 
       checkTemplate(state, inner, value);
     } else if (mark !== key.length - 2) {
       throw unsupported(state, inner, "'.$' may only end a name");
-    } else if (!isTemplatePath(value)) {
+    } else if (!isTemplatePath(value) && !isFormat(value)) {
       throw unsupported(
         state,
         inner,
-        `${JSON.stringify(value)} is not a plain path or a known field of the context`,
+        `${JSON.stringify(value)} is not a plain path, a known field of the context, or States.Format of plain paths`,
       );
     }
   }

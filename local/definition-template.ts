@@ -11,7 +11,6 @@ const pseudoParameters: Readonly<Record<string, string>> = {
 
 const localArns: Readonly<Record<string, (name: string) => string>> = {
   "AWS::Lambda::Function": (name) => `arn:aws:lambda:local:000000000000:function:${name}`,
-  "AWS::Batch::JobQueue": (name) => `arn:aws:batch:local:000000000000:job-queue/${name}`,
 };
 
 /**

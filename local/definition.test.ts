@@ -51,7 +51,7 @@ describe("loading the definition", () => {
     });
     expect(first.States.Train).toMatchObject({
       Parameters: {
-        JobQueue: "arn:aws:batch:local:000000000000:job-queue/ComputeQueue",
+        "JobQueue.$": "States.Format('Pawl-{}', $.train.market)",
         JobDefinition: "Pawl-Attempt",
       },
     });

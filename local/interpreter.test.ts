@@ -374,13 +374,16 @@ test("an onState that throws ends the execution with its error", async () => {
   await expect(run({ definition, handlers: { Work: never }, onState })).rejects.toThrow("the reporter broke");
 });
 
-const train = (attempt: number) => ({
+const train = (attempt: number, more: { market?: string; reason?: string } = {}) => ({
   run: "digits-1",
   sequence: attempt,
   generation: 1,
   action: "train",
   train: {
     attempt,
+    market: "spot",
+    reason: "run digits-1 begins",
+    ...more,
     attemptText: String(attempt),
     sequenceText: String(attempt),
     jobName: `digits-1-${attempt}`,
@@ -437,6 +440,7 @@ test("the deployed machine opens, trains, recovers, waits, opens again, and is d
   expect(calls[5]?.input).toEqual(opened);
   expect(calls[1]?.input).toMatchObject({
     JobName: "digits-1-1",
+    JobQueue: "Pawl-spot",
     ContainerOverrides: {
       Environment: [
         { Name: "PAWL_RUN", Value: "digits-1" },
@@ -456,6 +460,39 @@ test("the deployed machine opens, trains, recovers, waits, opens again, and is d
     attempt: 2,
     error: { Error: "States.TaskFailed", Cause: "{}" },
   });
+});
+
+test("the deployed machine submits each attempt to the queue of its market, and shows why each began", async () => {
+  const reclaimed = "attempt 1: spot-reclaim of i-0ab: going on at epoch 7, step 1200, on demand";
+  const backoff = "attempt 2: container-oom: container killed; trying again in 0 s";
+  const gaveUp = "attempt 3: no-checkpoint: it saved nothing; trying again would not help";
+  const { calls, handlers } = scripted({
+    Open: [train(1), train(3, { market: "on-demand" })],
+    Train: Array.from({ length: 3 }, () => new StateError("States.TaskFailed", "{}")),
+    Recover: [
+      train(2, { market: "on-demand", reason: reclaimed }),
+      { ...step, action: "wait", wait: { seconds: 0, reason: backoff } },
+      { ...step, action: "failed", error: "Pawl.no-checkpoint", cause: gaveUp },
+    ],
+  });
+  const entered: { state: string; input: unknown }[] = [];
+  const result = await run({
+    definition: await loadDefinition(),
+    handlers,
+    onState: (event) => event.type === "entered" && entered.push(event),
+  });
+  const trains = calls.filter(({ state }) => state === "Train").map(({ input }) => input);
+  expect(trains).toMatchObject([
+    { JobQueue: "Pawl-spot" },
+    { JobQueue: "Pawl-on-demand" },
+    { JobQueue: "Pawl-on-demand" },
+  ]);
+  const inputsOf = (name: string) => entered.filter(({ state }) => state === name).map(({ input }) => input);
+  // What Recover says stays in the state until the next decision: also beside the error that Catch gives.
+  expect(inputsOf("Train")[1]).toMatchObject({ train: { reason: reclaimed } });
+  expect(inputsOf("Recover")[1]).toMatchObject({ train: { reason: reclaimed }, error: { Cause: "{}" } });
+  expect(inputsOf("Wait")).toMatchObject([{ wait: { reason: backoff } }]);
+  expect(result).toEqual({ status: "FAILED", error: "Pawl.no-checkpoint", cause: gaveUp });
 });
 
 const continues = { ...step, action: "continue", continue: { name: "digits-1-x-2" } };

@@ -36,6 +36,8 @@ export interface LocalTraining {
   readonly job?: TrainingJobInput;
   readonly source?: JobSource;
   readonly acceptChanges: boolean;
+  /** Whether a run whose every checkpoint is damaged begins again. */
+  readonly startAgain?: boolean;
   /** Aborted once: the attempts are asked to leave, what is trained is committed, and the run can go on later. */
   readonly interrupt: AbortSignal;
   readonly onMessage: (message: TrainingMessage) => void;
@@ -160,11 +162,12 @@ class Session {
   }
 
   async #drive(definition: Definition): Promise<LocalResult> {
-    const { run, job, source, acceptChanges } = this.#training;
+    const { run, job, source, acceptChanges, startAgain = false } = this.#training;
     let name = `${run}-${this.#lease.holder.slice(0, 8)}`;
     let input: unknown = {
       run,
       acceptChanges,
+      ...(startAgain ? { startAgain } : {}),
       ...(job === undefined ? {} : { job }),
       ...(source === undefined ? {} : { source }),
     };

@@ -1,4 +1,4 @@
-import { RemovalPolicy, Size } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Size } from "aws-cdk-lib";
 import * as batch from "aws-cdk-lib/aws-batch";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import * as ecs from "aws-cdk-lib/aws-ecs";
@@ -7,6 +7,7 @@ import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
+import { Market } from "../../core/market.ts";
 import { keyPrefixes } from "./storage.ts";
 
 export interface ComputeOptions {
@@ -15,7 +16,7 @@ export interface ComputeOptions {
    * that a job's `compute` needs. Default: the families g4dn, g5 and g6.
    */
   readonly instanceTypes?: readonly string[];
-  /** Virtual CPUs of all instances at most; it bounds what can be spent in an hour. Default: 256. */
+  /** Virtual CPUs of all instances of one market at most; it bounds what can be spent in an hour. Default: 256. */
   readonly maxVcpus?: number;
   /** The container's image; its entry point is the agent. Default: a plain Node 24, which holds no agent yet. */
   readonly image?: string;
@@ -29,15 +30,30 @@ export interface ComputeProps extends ComputeOptions {
   readonly review: IFunction;
   /** A name of our own: a revision is never named, so a running execution goes on over a deployment. */
   readonly jobDefinitionName: string;
+  /** What the queues' names begin with; the market follows, by which Train picks one of them. */
+  readonly queuePrefix: string;
 }
 
 const plainNode = "public.ecr.aws/docker/library/node:24-bookworm-slim";
 
+/** What the head of a queue waits for in vain, and for how long at most. Batch then cancels it, and Recover decides. */
+const timeLimits: readonly (readonly [batch.JobStateTimeLimitActionsReason, Duration])[] = [
+  // Long enough for a dip; no capacity in so long is more than a dip.
+  [batch.JobStateTimeLimitActionsReason.INSUFFICIENT_INSTANCE_CAPACITY, Duration.minutes(30)],
+  // What cannot fit will not fit later; 10 minutes are the least that Batch takes.
+  [batch.JobStateTimeLimitActionsReason.COMPUTE_ENVIRONMENT_MAX_RESOURCE, Duration.minutes(10)],
+  [batch.JobStateTimeLimitActionsReason.JOB_RESOURCE_REQUIREMENT, Duration.minutes(10)],
+];
+
+const constructIds = { spot: "Spot", "on-demand": "OnDemand" } as const satisfies Record<Market, string>;
+
 /**
- * The instances that train: a queue of Batch on spot GPU instances, which come when a job waits and go when none does.
+ * The instances that train: a queue of Batch for each market on GPU instances, which come when a job waits and go when
+ * none does.
  */
 export class Compute extends Construct {
-  readonly queue: batch.JobQueue;
+  readonly queues: readonly batch.JobQueue[];
+  readonly queuePrefix: string;
   readonly jobDefinition: batch.EcsJobDefinition;
   readonly jobDefinitionName: string;
 
@@ -51,6 +67,7 @@ export class Compute extends Construct {
       allowAllOutbound: true,
     });
     const launchTemplate = new ec2.LaunchTemplate(this, "Instance", {
+      userData: instanceSettings(),
       requireImdsv2: true,
       httpPutResponseHopLimit: 1,
       blockDevices: [
@@ -64,29 +81,45 @@ export class Compute extends Construct {
         },
       ],
     });
-    const environment = new batch.ManagedEc2EcsComputeEnvironment(this, "Spot", {
-      vpc,
-      vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC },
-      securityGroups: [securityGroup],
-      spot: true,
-      minvCpus: 0,
-      maxvCpus: props.maxVcpus ?? 256,
-      useOptimalInstanceClasses: false,
-      images: [{ imageType: batch.EcsMachineImageType.ECS_AL2023_NVIDIA }],
-      launchTemplate,
-      ...instances(props.instanceTypes ?? ["g4dn", "g5", "g6"]),
+    const instanceRole = new iam.Role(this, "InstanceRole", {
+      assumedBy: new iam.ServicePrincipal("ec2.amazonaws.com"),
+      managedPolicies: [
+        iam.ManagedPolicy.fromAwsManagedPolicyName("service-role/AmazonEC2ContainerServiceforEC2Role"),
+      ],
     });
-    const resource = environment.node.defaultChild;
-    if (!(resource instanceof batch.CfnComputeEnvironment))
-      throw new TypeError("no compute environment in Spot");
-    // Else a changed template would be used by no instance.
-    resource.addPropertyOverride(
-      "ComputeResources.LaunchTemplate.Version",
-      launchTemplate.latestVersionNumber,
-    );
-
-    this.queue = new batch.JobQueue(this, "Queue", {
-      computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
+    this.queuePrefix = props.queuePrefix;
+    this.queues = Market.options.map((market) => {
+      const environment = new batch.ManagedEc2EcsComputeEnvironment(this, constructIds[market], {
+        vpc,
+        vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC },
+        securityGroups: [securityGroup],
+        spot: market === "spot",
+        minvCpus: 0,
+        maxvCpus: props.maxVcpus ?? 256,
+        useOptimalInstanceClasses: false,
+        images: [{ imageType: batch.EcsMachineImageType.ECS_AL2023_NVIDIA }],
+        launchTemplate,
+        instanceRole,
+        ...instances(props.instanceTypes ?? ["g4dn", "g5", "g6"]),
+      });
+      const resource = environment.node.defaultChild;
+      if (!(resource instanceof batch.CfnComputeEnvironment))
+        throw new TypeError(`no compute environment in ${constructIds[market]}`);
+      // Else a changed template would be used by no instance.
+      resource.addPropertyOverride(
+        "ComputeResources.LaunchTemplate.Version",
+        launchTemplate.latestVersionNumber,
+      );
+      return new batch.JobQueue(this, `${constructIds[market]}Queue`, {
+        jobQueueName: `${props.queuePrefix}${market}`,
+        computeEnvironments: [{ computeEnvironment: environment, order: 1 }],
+        jobStateTimeLimitActions: timeLimits.map(([reason, maxTime]) => ({
+          action: batch.JobStateTimeLimitActionsAction.CANCEL,
+          state: batch.JobStateTimeLimitActionsState.RUNNABLE,
+          reason,
+          maxTime,
+        })),
+      });
     });
     this.jobDefinitionName = props.jobDefinitionName;
     this.jobDefinition = this.attempt(props);
@@ -136,12 +169,29 @@ export class Compute extends Construct {
         // Every submission says what it needs; a GPU here could not be taken back by a job that wants none.
         cpu: 1,
         memory: Size.gibibytes(2),
-        environment: { PAWL_STORE: `s3://${bucket.bucketName}`, PAWL_REVIEW: review.functionName },
+        environment: {
+          PAWL_STORE: `s3://${bucket.bucketName}`,
+          PAWL_REVIEW: review.functionName,
+          // Where the agent looks for a spot notice. Batch's containers have the instance's own network.
+          PAWL_METADATA: "http://169.254.169.254",
+        },
         jobRole,
         logging: ecs.LogDriver.awsLogs({ streamPrefix: "attempt", logGroup }),
       }),
     });
   }
+}
+
+/**
+ * Has ECS tell its containers of a spot reclaim, which it does not do by itself: SIGTERM, beside the notice that the agent
+ * looks for. Batch takes user data in parts only, and adds its own.
+ */
+function instanceSettings(): ec2.UserData {
+  const script = ec2.UserData.forLinux();
+  script.addCommands("echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >> /etc/ecs/ecs.config");
+  const parts = new ec2.MultipartUserData();
+  parts.addUserDataPart(script, ec2.MultipartBody.SHELL_SCRIPT);
+  return parts;
 }
 
 /** Public subnets and the gateway endpoint of S3: nothing that costs while nothing trains. */

@@ -4,6 +4,7 @@ import * as lambda from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
+import { restingKey } from "../../core/keys.ts";
 import { type HandlerName, handlerCode, handlersFolder } from "../bundle.ts";
 import { keyPrefixes } from "./storage.ts";
 
@@ -14,7 +15,7 @@ export interface FunctionsOptions {
 
 export interface FunctionsProps extends FunctionsOptions {
   readonly bucket: Bucket;
-  /** The state machine's name; Open asks whether executions of it are alive. */
+  /** The state machine's name; Open and Sweep ask whether executions of it are alive. */
   readonly stateMachineName: string;
 }
 
@@ -28,12 +29,17 @@ export class Functions extends Construct {
   readonly open: lambda.Function;
   readonly review: lambda.Function;
   readonly recover: lambda.Function;
+  readonly sweep: lambda.Function;
 
   constructor(scope: Construct, id: string, props: FunctionsProps) {
     super(scope, id);
     const describeJobs = new iam.PolicyStatement({
       actions: ["batch:DescribeJobs"],
       resources: ["*"], // Batch has no narrower resource for it
+    });
+    const listJobs = new iam.PolicyStatement({
+      actions: ["batch:ListJobs"],
+      resources: ["*"], // nor for this: how a job is found that nobody has claimed, by its name
     });
     const terminateJobs = new iam.PolicyStatement({
       actions: ["batch:TerminateJob"],
@@ -50,9 +56,15 @@ export class Functions extends Construct {
         }),
       ],
     });
-    this.open = this.decide("open", props, [describeExecutions, describeJobs, terminateJobs]);
+    const jobs = [describeJobs, listJobs, terminateJobs];
+    this.open = this.decide("open", props, [describeExecutions, ...jobs]);
     this.review = this.decide("review", props, []);
     this.recover = this.decide("recover", props, [describeJobs]);
+    const remember = new iam.PolicyStatement({
+      actions: ["s3:GetObject", "s3:PutObject"],
+      resources: [props.bucket.arnForObjects(restingKey)],
+    });
+    this.sweep = this.decide("sweep", props, [describeExecutions, remember, ...jobs]);
   }
 
   private decide(

@@ -58,8 +58,8 @@ export class Workflow extends Construct {
       role: role.withoutPolicyUpdates(),
       definitionBody: sfn.DefinitionBody.fromChainable(definition(this, props)),
     });
-    // Named in the definition by its name only, which says nothing of the order.
-    this.stateMachine.node.addDependency(props.compute.jobDefinition);
+    // Named in the definition by their names only, which say nothing of the order.
+    this.stateMachine.node.addDependency(props.compute.jobDefinition, ...props.compute.queues);
   }
 }
 
@@ -149,7 +149,8 @@ const trainState = (compute: Compute) => ({
   TimeoutSeconds: trainTimeout.toSeconds(),
   Parameters: {
     "JobName.$": "$.train.jobName",
-    JobQueue: compute.queue.jobQueueArn,
+    // Batch takes a queue's name for its ARN.
+    "JobQueue.$": `States.Format('${compute.queuePrefix}{}', $.train.market)`,
     JobDefinition: compute.jobDefinitionName,
     ContainerOverrides: {
       Environment: [
@@ -215,7 +216,11 @@ function permissions(
       new iam.PolicyStatement({
         actions: ["batch:SubmitJob"],
         // Named without a revision; authorised with and without one.
-        resources: [compute.queue.jobQueueArn, definitionArn, `${definitionArn}:*`],
+        resources: [
+          ...compute.queues.map(({ jobQueueArn }) => jobQueueArn),
+          definitionArn,
+          `${definitionArn}:*`,
+        ],
       }),
       new iam.PolicyStatement({
         actions: ["batch:DescribeJobs"],
