@@ -21,6 +21,8 @@ const atATime = 8;
 const Kept = z.strictObject({
   name: z.string(),
   epoch: z.int(),
+  /** Where it is from the middle of that epoch: after so many steps. */
+  step: z.int().optional(),
   files: z.int(),
   sizeBytes: z.int(),
   /** The one that a run goes on from, and the one that `checkpoint.best` says is best. */
@@ -104,13 +106,14 @@ function keptOnes(store: ObjectStore, { run, kept }: RunState, job: TrainingJob)
   const goal = goalOf(job);
   const best = goal === undefined ? undefined : bestCheckpoint(goal, kept);
   return inParallel(kept, { concurrency: atATime }, async (checkpoint) => {
-    const { name, epoch, files, sizeBytes, refersTo, bestValue } = checkpoint;
+    const { name, epoch, step, files, sizeBytes, refersTo, bestValue } = checkpoint;
     const found = await look(store, run, name);
     const damaged = typeof found === "string" ? found : undefined;
     const gone = found === undefined ? `checkpoint ${name} is damaged: it has no manifest.json` : damaged;
     return {
       name,
       epoch,
+      ...(step === undefined ? {} : { step }),
       files,
       sizeBytes,
       last: checkpoint === kept.at(-1),
@@ -162,9 +165,9 @@ const meanings: Record<Other["what"], string> = {
 };
 
 function renderList({ run, store, checkpoints, others, metric: about }: CheckpointList): string {
-  const rows = checkpoints.map(({ name, epoch, files, sizeBytes, bestValue, refersTo, ...is }) => [
+  const rows = checkpoints.map(({ name, epoch, step, files, sizeBytes, bestValue, refersTo, ...is }) => [
     name,
-    String(epoch),
+    step === undefined ? String(epoch) : `${epoch}, step ${step}`,
     size(sizeBytes),
     String(files),
     bestValue === undefined ? "" : metric(bestValue),

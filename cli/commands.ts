@@ -59,6 +59,10 @@ const acceptChanges: OptionSpec = {
   flags: "--accept-changes",
   description: "go on although the job file differs from the one the run was begun with",
 };
+const startAgain: OptionSpec = {
+  flags: "--start-again",
+  description: "begin at epoch 1 again where every checkpoint of the run is damaged",
+};
 const verbose: OptionSpec = { flags: "--verbose", description: "show what the trainer prints, on stderr" };
 
 /** What `pawl runs` tells of a run; only the first two can change by themselves. */
@@ -79,6 +83,10 @@ const completionNotes = `To complete commands, options and the names of runs wit
   bash  eval "$(pawl completion bash)"   in ~/.bashrc
   zsh   eval "$(pawl completion zsh)"    in ~/.zshrc, after compinit
   fish  pawl completion fish > ~/.config/fish/completions/pawl.fish`;
+
+const diagnoseNotes = `It reads, and finds out by itself which it is: the cause of a failed step of Step Functions, what a Catch
+gives ({"Error", "Cause"}), a Batch job (in either casing, whole or in part), an attempt's outcome.json, or a log. It
+asks nobody: no store, no AWS.`;
 
 /** The one table of commands: parser, help and documentation are made from it. */
 export const commands: readonly CommandSpec[] = [
@@ -124,6 +132,7 @@ export const commands: readonly CommandSpec[] = [
       { flags: "--run <name>", description: "the run's name" },
       { flags: "--new", description: "begin another run" },
       acceptChanges,
+      startAgain,
       store,
       verbose,
       json,
@@ -135,7 +144,7 @@ export const commands: readonly CommandSpec[] = [
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Go on with a run, with the job that it has.",
     example: "pawl resume shell-1",
-    options: [store, verbose, json],
+    options: [startAgain, store, verbose, json],
     load: async () => (await import("./train.ts")).resume,
   },
   {
@@ -239,6 +248,15 @@ export const commands: readonly CommandSpec[] = [
       json,
     ],
     load: async () => (await import("./copy.ts")).copy,
+  },
+  {
+    name: "diagnose",
+    args: [{ syntax: "[input]", description: "the file; - or none reads standard input" }],
+    summary: "Say what a failure was, from a cause, a Batch job or a log, and what Pawl would do.",
+    example: "pawl diagnose cause.json",
+    options: [json],
+    notes: diagnoseNotes,
+    load: async () => (await import("./diagnose.ts")).diagnoseInput,
   },
   {
     name: "prune",

@@ -31,6 +31,9 @@ class ShellCompletes extends Error {
   }
 }
 
+/** Causes and descriptions of jobs, and logs. */
+const signalFiles = `json\nlog\ntxt\nout\nerr\n:${filesWithExtension}`;
+
 const jobFiles = `yaml\nyml\njson\n:${filesWithExtension}`;
 
 type Handler = (complete: (value: string, description: string) => void) => void;
@@ -81,6 +84,7 @@ const nothing: Handler = () => {};
 function byPlaceholder(name: string, runs: readonly string[]): Handler {
   if (name === "name") return offer(runs);
   if (name === "file") return shell(jobFiles);
+  if (name === "input") return shell(signalFiles);
   return isFolder(name) ? shell(`:${folders}`) : nothing;
 }
 

@@ -64,6 +64,12 @@ function evidenceOf({ event }: JournalEntry): readonly Evidence[] {
   return event.type === "failed" || event.type === "trained" ? [event.evidence] : [];
 }
 
+/** Why what followed a failure was decided, without the words that tell of the failure. */
+export const whyWords = (
+  failure: Pick<FailureWords, "attempt" | "class" | "message">,
+  reason: string,
+): string => oneLine(without(reason, settledWords(failure)));
+
 /** A decision on attempts that failed: these, and what was decided, without the words that tell of them again. */
 export function decisionWords(entry: JournalEntry): { failed: Evidence[]; rest: string } {
   const { reason, kind } = entry.decision;
@@ -91,6 +97,8 @@ export function failureWords({ status, failures, ending = "" }: RunState): Failu
   if (status !== "failed" || last === undefined) return undefined;
   const { next } = failureRule(last.class);
   const { attempt, message } = last;
-  const why = oneLine(without(without(ending, settledWords(last)), next)).replace(/[;.\s]+$/, "");
+  const told = oneLine(without(without(ending, settledWords(last)), next));
+  // How long it lived stands in its own line.
+  const why = told.replace(/^after [^;]* lost; /, "").replace(/[;.\s]+$/, "");
   return { attempt, class: last.class, message: oneLine(message), why, next };
 }

@@ -50,6 +50,7 @@ export async function follow(following: Following): Promise<ExitCode> {
       store,
       run,
       acceptChanges: false,
+      startAgain: options.startAgain === true,
       ...given,
       interrupt: interrupt.signal,
       onMessage: (message) => {
@@ -113,6 +114,11 @@ function refusal(failure: { error: string; cause: string } | undefined, followin
     return new PawlError("RUN_HELD", cause, heldNext(following));
   if (error === "Pawl.JobChanged")
     return new PawlError("JOB_CHANGED", cause, { next: "Go on with --accept-changes." });
+  if (error === "Pawl.NothingLeft") {
+    const { run, store } = following;
+    const next = `To begin at epoch 1 again: '${nextCommand("resume", run, store)} --start-again'. The damaged files stay in the store.`;
+    return new PawlError("CHECKPOINT_DAMAGED", cause, { next });
+  }
   if (error === "Pawl.JobInvalid") return new PawlError("JOB_INVALID", cause);
   if (error === "Pawl.CheckpointNotFound")
     return new PawlError("CHECKPOINT_NOT_FOUND", cause, {

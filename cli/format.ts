@@ -1,13 +1,10 @@
+import { durationWords } from "../core/duration.ts";
 import type { Metrics, MetricValue } from "../core/report.ts";
 
 /** `850 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; `coarse` never shows less than a second. */
 export function duration(seconds: number, precision: "fine" | "coarse" = "fine"): string {
   if (precision === "coarse" && seconds < 60) return `${Math.floor(seconds)} s`;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return durationWords(seconds);
 }
 
 /** `312 B`, `1.4 MiB`. */

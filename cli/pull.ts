@@ -23,12 +23,14 @@ export const pull: CommandRun = async ({ args, options, console }) => {
   const { state, job } = await readRun(openJournal(store), run, store);
   const checkpoint = choose(state, job, String(options.epoch ?? "last"));
   await fetchWhole(store, state, checkpoint, to);
-  const { name, epoch, files, sizeBytes } = checkpoint;
-  const result = { run: state.run, checkpoint: name, epoch, files, sizeBytes, folder: to };
+  const { name, epoch, step, files, sizeBytes } = checkpoint;
+  const part = step === undefined ? {} : { step };
+  const result = { run: state.run, checkpoint: name, epoch, ...part, files, sizeBytes, folder: to };
+  const place = step === undefined ? `epoch ${epoch}` : `epoch ${epoch}, step ${step}`;
   console.out(
     options.json === true
       ? JSON.stringify(result)
-      : `checkpoint ${name} (epoch ${epoch}, ${count(files, "file")}, ${size(sizeBytes)}) is in ${to}`,
+      : `checkpoint ${name} (${place}, ${count(files, "file")}, ${size(sizeBytes)}) is in ${to}`,
   );
   return exitCodes.done;
 };
@@ -121,7 +123,7 @@ function choose(state: RunState, job: TrainingJob, wanted: string): KeptCheckpoi
 
 const withOthers = (error: PawlError, state: RunState, tried: KeptCheckpoint): PawlError => {
   const others = state.kept
-    .filter((checkpoint) => checkpoint.name !== tried.name)
+    .filter(({ name, step }) => name !== tried.name && step === undefined)
     .map((checkpoint) => checkpoint.epoch);
   const next =
     others.length === 0 ? "No other checkpoint is kept." : `Others are kept: --epoch ${others.join(", ")}.`;

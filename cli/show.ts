@@ -1,11 +1,14 @@
 import * as z from "zod";
 import { exitCodes } from "../core/errors.ts";
-import type { AttemptHistory } from "../core/history.ts";
+import { FailureClass, recoveryActions } from "../core/failure.ts";
+import type { AttemptHistory, FailureHistory } from "../core/history.ts";
 import { Metrics } from "../core/report.ts";
+import { Confidence, Sign } from "../core/sign.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { actionWords } from "./action-words.ts";
 import type { CommandRun } from "./commands.ts";
-import { lastLines, oneLine } from "./failure-words.ts";
+import { lastLines, oneLine, whyWords } from "./failure-words.ts";
 import { duration, metricWords, moment, table } from "./format.ts";
 import { nextCommand } from "./next-command.ts";
 import { type RunStory, readRun, readStory } from "./read-run.ts";
@@ -43,6 +46,22 @@ const ShownAttempt = z.strictObject({
   logTail: z.array(z.string()),
 });
 
+const ShownFailure = z.strictObject({
+  attempt: z.int(),
+  epoch: z.int().optional(),
+  at: z.string(),
+  class: FailureClass,
+  confidence: Confidence.optional(),
+  message: z.string(),
+  evidence: z.array(Sign),
+  lostSeconds: z.number(),
+  /** What followed; absent where whoever started the run again settled it. */
+  action: z.enum(recoveryActions).optional(),
+  reason: z.string(),
+  /** The decision's number in the journal. */
+  sequence: z.int(),
+});
+
 /** What `show --json` prints. */
 export const ShownRun = z.strictObject({
   ...Summary.shape,
@@ -55,6 +74,7 @@ export const ShownRun = z.strictObject({
   history: z.strictObject({
     epochs: z.array(ShownEpoch),
     attempts: z.array(ShownAttempt),
+    failures: z.array(ShownFailure),
     decisions: z.array(
       z.strictObject({ sequence: z.int(), at: z.string(), kind: z.string(), reason: z.string() }),
     ),
@@ -99,6 +119,7 @@ function standingWords(
 
 function shownRun(story: RunStory, summary: Summary, driver: ShownRun["driver"]): ShownRun {
   const { state, decisions, outcomes } = story;
+  const failures = story.failures.map((failure) => ({ ...failure, evidence: [...failure.evidence] }));
   const epochs = story.epochs.map(({ report, batchSize, attempt, checkpoint, committedAt }) => ({
     ...report,
     batchSize,
@@ -112,7 +133,7 @@ function shownRun(story: RunStory, summary: Summary, driver: ShownRun["driver"])
     logTail: outcomes.get(attempt.attempt)?.logTail ?? [],
   }));
   const { startedAt, generation } = state;
-  return { ...summary, startedAt, generation, driver, history: { epochs, attempts, decisions } };
+  return { ...summary, startedAt, generation, driver, history: { epochs, attempts, failures, decisions } };
 }
 
 /** By what was decided on it, or else by its own account: an interrupted one is settled only when the run goes on. */
@@ -156,12 +177,33 @@ function sections(story: RunStory, shown: number, alive: boolean): string[] {
   return [
     section("Epochs", epochRows, epochs.length),
     section("Attempts", attemptRows, attempts.length),
+    ...failureSections(story.failures, shown),
     section("Decisions", decisionRows, decisions.length),
   ];
 }
 
-const section = (title: string, rows: string[][], total: number): string => {
-  const hidden = total > rows.length ? ` (the newest ${rows.length} of ${total}; --all shows them all)` : "";
+/** What became of each attempt that failed, why, and what was done about it; nothing where none has. */
+function failureSections(failures: readonly FailureHistory[], shown: number): string[] {
+  const rows = failures.slice(-shown).flatMap((failure) => {
+    const { attempt, epoch, class: name, confidence, evidence, message, lostSeconds, action } = failure;
+    const where = epoch === undefined ? "" : `, in epoch ${epoch}`;
+    const sure = confidence === undefined ? "" : ` (confidence ${confidence})`;
+    const signs = evidence.length === 0 ? [message] : evidence.map((sign) => `${sign.where}: ${sign.text}`);
+    return [
+      [`  ${attempt}`, "class", `${name}${sure}${where}`],
+      ...signs.map((sign, index) => ["", index === 0 ? "evidence" : "", oneLine(sign)]),
+      ["", "lost", duration(lostSeconds)],
+      ["", "decision", action === undefined ? "started again" : actionWords[action]],
+      ["", "reason", whyWords(failure, failure.reason)],
+    ];
+  });
+  return rows.length === 0
+    ? []
+    : [section("Failures", rows, failures.length, Math.min(shown, failures.length))];
+}
+
+const section = (title: string, rows: string[][], total: number, shown = rows.length): string => {
+  const hidden = total > shown ? ` (the newest ${shown} of ${total}; --all shows them all)` : "";
   return `${title}${hidden}\n${rows.length === 0 ? "  none" : table(rows)}`;
 };
 

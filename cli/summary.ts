@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import * as z from "zod";
-import { bestCheckpoint } from "../core/decisions/progress.ts";
+import { bestCheckpoint, secondsIn } from "../core/decisions/progress.ts";
 import { FailureClass } from "../core/failure.ts";
 import type { TrainingJob } from "../core/job.ts";
 import { checkpointPrefix } from "../core/keys.ts";
@@ -22,6 +22,8 @@ export const Summary = z.strictObject({
   stop: z.strictObject({ by: z.string(), at: z.string() }).optional(),
   /** The last committed epoch, of how many. */
   epoch: z.int(),
+  /** Committed steps of the epoch after that. */
+  step: z.int().optional(),
   epochs: z.int(),
   /** Of the last committed epoch. */
   metrics: Metrics,
@@ -35,7 +37,14 @@ export const Summary = z.strictObject({
   attempts: z.int(),
   /** Those that are kept, oldest first. */
   checkpoints: z.array(
-    z.strictObject({ name: z.string(), epoch: z.int(), sizeBytes: z.int(), address: z.string() }),
+    z.strictObject({
+      name: z.string(),
+      epoch: z.int(),
+      /** Where it is from the middle of that epoch. */
+      step: z.int().optional(),
+      sizeBytes: z.int(),
+      address: z.string(),
+    }),
   ),
   /** Where the run failed: the last attempt's failure, why no other followed, and what can be done. */
   failure: z
@@ -65,6 +74,7 @@ export function summarizeRun(
     reason: state.ending,
     ...(state.stop === undefined ? {} : { stop: { by: state.stop.by, at: state.stop.at } }),
     epoch: state.progress.epoch,
+    ...(state.progress.partial === undefined ? {} : { step: state.progress.partial.step }),
     epochs: job.epochs,
     metrics: state.recent.at(-1)?.report.metrics ?? {},
     best:
@@ -72,13 +82,14 @@ export function summarizeRun(
         ? undefined
         : { metric: goal.metric, value: best.bestValue, epoch: best.epoch, checkpoint: best.name },
     examples: state.progress.examples,
-    trainedSeconds: state.progress.trainedSeconds,
+    trainedSeconds: secondsIn(state.progress),
     lostSeconds: state.lostSeconds,
     recoveries: state.recoveries,
     attempts: state.nextAttempt - 1,
-    checkpoints: state.kept.map(({ name, epoch, sizeBytes }) => ({
+    checkpoints: state.kept.map(({ name, epoch, step, sizeBytes }) => ({
       name,
       epoch,
+      ...(step === undefined ? {} : { step }),
       sizeBytes,
       address: address(name),
     })),
@@ -113,9 +124,11 @@ export function renderSummary(summary: Summary, store: ObjectStore, standing?: s
           ["  failure", `attempt ${failure.attempt}: ${failure.class}: ${failure.message}`],
           ["  gave up", failure.why],
         ];
+  const part =
+    summary.step === undefined ? "" : `, and epoch ${summary.epoch + 1} up to step ${summary.step}`;
   const rows = [
     ...failed,
-    ["  epochs", `${summary.epoch} of ${summary.epochs}`],
+    ["  epochs", `${summary.epoch} of ${summary.epochs}${part}`],
     ...metrics,
     ["  trained", `${duration(summary.trainedSeconds)} in ${count(summary.attempts, "attempt")}`],
     ["  lost", `${duration(summary.lostSeconds)} in ${recoveries}`],

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { type ExitCode, PawlError } from "../core/errors.ts";
 import { TrainingJob } from "../core/job.ts";
 import { type JobChange, jobChanges } from "../core/job-digest.ts";
+import type { RunState } from "../core/run-state.ts";
 import { readHead } from "../lambdas/journalled.ts";
 import { originFor } from "../lambdas/origin.ts";
 import { openJournal } from "../store/journal.ts";
@@ -39,6 +40,7 @@ export const train: CommandRun = async ({ args, options, console }) => {
   await originFor(store, head, given);
   for (const field of file.awsOnly)
     console.err(`note: ${field} acts only on AWS; it has no effect on this machine`);
+  if (options.startAgain === true && head !== undefined) tellOfKept(head.state, console);
   const following = { store, job: file.job, given, options, console };
   if (!another || name !== undefined) return await follow({ ...following, run });
   return await followNew(run, following, (taken) =>
@@ -105,8 +107,18 @@ export const resume: CommandRun = async ({ args, options, console }) => {
   const head = await readHead({ journal }, run, 0);
   if (head === undefined) throw await runNotFound(journal, run, store.address);
   await checkJobFolder(head, store);
+  if (options.startAgain === true) tellOfKept(head.state, console);
   return await follow({ store, run, job: TrainingJob.parse(head.job), given: undefined, options, console });
 };
+
+/** Whoever says --start-again may think that a run is begun anew whatever it has. */
+function tellOfKept({ run, kept }: RunState, console: Console): void {
+  const newest = kept.at(-1);
+  if (newest === undefined) return;
+  console.err(
+    `note: run ${run} has checkpoint ${newest.name}; --start-again begins at epoch 1 only where none is undamaged, and --new begins another run`,
+  );
+}
 
 /** Shows how the job file differs from the run's job. Throws JOB_CHANGED unless that is accepted. */
 function announce(changes: readonly JobChange[], run: string, accepted: boolean, console: Console): void {
