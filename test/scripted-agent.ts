@@ -11,9 +11,15 @@ interface Spoken {
   readonly close?: boolean;
 }
 
+type Answer<Type extends TrainerAnswer["type"]> = Extract<TrainerAnswer, { type: Type }>;
+
 export interface Scenario {
   readonly plans: readonly EpochPlan[];
-  readonly restored?: { readonly folder: string; readonly epoch: number };
+  readonly restored?: Answer<"welcome">["restored"];
+  /** From where the first of the epochs goes on. */
+  readonly resume?: Answer<"epoch">["resume"];
+  /** Whether a checkpoint is to be taken at this step, else when to ask again; without it, at each step. */
+  readonly atStep?: (request: Extract<TrainerRequest, { type: "step" }>) => "save" | Answer<"go-on">["ask"];
   /** Says something else than `usual` in answer to `request`; `undefined` for the usual. */
   readonly speak?: (request: TrainerRequest, usual: TrainerAnswer) => Spoken | undefined;
 }
@@ -25,8 +31,8 @@ export interface ScriptedAgent extends AsyncDisposable {
   readonly requests: TrainerRequest[];
   /** What the trainer did against the protocol. */
   readonly problems: string[];
-  /** The folder that was given for the checkpoint of `epoch`. */
-  checkpointFolder(epoch: number): string;
+  /** The folder that was given for the checkpoint of `epoch`, or at a step of it. */
+  checkpointFolder(epoch: number, step?: number): string;
   /** Says `text` without being asked. */
   interject(text: string): void;
   /** Closes the conversation, as an agent that dies does. */
@@ -43,7 +49,9 @@ export async function startScriptedAgent(scenario: Scenario): Promise<ScriptedAg
   const problems: string[] = [];
   const sockets = new Set<Socket>();
   const plans = [...scenario.plans];
-  const checkpointFolder = (epoch: number): string => join(folder, `checkpoint-${epoch}`);
+  const checkpointFolder = (epoch: number, step?: number): string =>
+    join(folder, step === undefined ? `checkpoint-${epoch}` : `checkpoint-${epoch}-step-${step}`);
+  let { resume } = scenario;
 
   const usualAnswer = (request: TrainerRequest): TrainerAnswer => {
     if (request.type === "hello") {
@@ -60,11 +68,18 @@ export async function startScriptedAgent(scenario: Scenario): Promise<ScriptedAg
     }
     if (request.type === "next") {
       const plan = plans.shift();
-      return plan === undefined ? { type: "end", reason: "all epochs are trained" } : { type: "epoch", plan };
+      if (plan === undefined) return { type: "end", reason: "all epochs are trained" };
+      const rest = resume;
+      resume = undefined;
+      return { type: "epoch", plan, ...(rest === undefined ? {} : { resume: rest }) };
     }
-    if (request.type !== "checkpoint") return { type: "ok" };
-    mkdirSync(checkpointFolder(request.epoch));
-    return { type: "folder", folder: checkpointFolder(request.epoch) };
+    if (request.type === "step") {
+      const ask = scenario.atStep?.(request) ?? { seconds: 0 };
+      if (ask !== "save") return { type: "go-on", ask };
+    } else if (request.type !== "checkpoint") return { type: "ok" };
+    const made = checkpointFolder(request.epoch, request.type === "step" ? request.step : undefined);
+    mkdirSync(made);
+    return { type: "folder", folder: made };
   };
 
   const answer = async (socket: Socket, line: string, answered: () => void): Promise<void> => {

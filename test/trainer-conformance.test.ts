@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,8 +7,8 @@ import type { EpochPlan } from "../core/report.ts";
 import { maxLineBytes } from "../core/trainer-protocol.ts";
 import { environmentName, trainerVariableNames } from "../core/trainer-variables.ts";
 import { answerLine, type Scenario, type ScriptedAgent, startScriptedAgent } from "./scripted-agent.ts";
-import { type Ended, startTrainer, type TrainerProcess } from "./trainer-process.ts";
-import { makeTrainerProject } from "./trainer-project.ts";
+import { helpers, makeTestTrainers, type TestTrainers } from "./trainer-helpers.ts";
+import type { Ended, TrainerProcess } from "./trainer-process.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -28,41 +28,18 @@ const plan = (epoch: number, more: Partial<EpochPlan> = {}): EpochPlan => ({
   ...more,
 });
 
-let project: ReturnType<typeof makeTrainerProject>;
-let python: string;
-
+let trainers: TestTrainers;
 beforeAll(() => {
-  project = makeTrainerProject();
-  cpSync(join(import.meta.dirname, "fixtures/trainers"), project.folder, { recursive: true });
-  // Bytecode of the helper is written elsewhere: the source tree stays as it is.
-  python = mkdtempSync(join(tmpdir(), "pawl-python-"));
+  trainers = makeTestTrainers();
 });
-afterAll(() => {
-  project?.[Symbol.dispose]();
-  rmSync(python, { recursive: true, force: true });
-});
-
-const helpers = [
-  {
-    helper: "python",
-    said: /^pawl-python \d/,
-    start: (args: readonly string[], env: Record<string, string>) =>
-      startTrainer(["python3", "-W", "error", join(project.folder, "conformance.py"), ...args], {
-        env: { ...env, PYTHONPATH: join(root, "python"), PYTHONPYCACHEPREFIX: python },
-      }),
-  },
-  {
-    helper: "javascript",
-    said: /^pawl-javascript \d/,
-    start: (args: readonly string[], env: Record<string, string>) =>
-      startTrainer([process.execPath, join(project.folder, "conformance.mjs"), ...args], { env }),
-  },
-];
+afterAll(() => trainers?.[Symbol.dispose]());
 
 /** What the test trainers say: a line of JSON each time. */
 const parsed = (ended: Ended) => ({ ...ended, said: ended.said.map((line): unknown => JSON.parse(line)) });
 
-describe.each(helpers)("the $helper helper", ({ start, said }) => {
+describe.each(helpers)("the $helper helper", ({ helper, said }) => {
+  const start = (args: readonly string[], env: Record<string, string>): TrainerProcess =>
+    trainers.start(helper, "conformance", args, env);
   const under = (agent: ScriptedAgent, ...args: string[]): TrainerProcess =>
     start(args, { PAWL_SOCKET: agent.socketPath });
 
@@ -385,7 +362,7 @@ describe.each(helpers)("the $helper helper", ({ start, said }) => {
   });
 
   test("says so when nobody listens at the socket", async () => {
-    using trainer = start(["train"], { PAWL_SOCKET: join(project.folder, "nobody.sock") });
+    using trainer = start(["train"], { PAWL_SOCKET: join(trainers.folder, "nobody.sock") });
     const { code, stderr } = await trainer.ended;
     expect(code).toBe(1);
     expect(stderr).toContain("[NO_AGENT]");
@@ -411,7 +388,11 @@ test("the documentation lists every variable that a trainer is given", () => {
 });
 
 test("the Python helper compiles without a warning, and reads numbers of other libraries", () => {
-  const env = { ...process.env, PYTHONPATH: join(root, "python"), PYTHONPYCACHEPREFIX: python };
+  const env = {
+    ...process.env,
+    PYTHONPATH: join(root, "python"),
+    PYTHONPYCACHEPREFIX: join(trainers.folder, "bytecode"),
+  };
   execFileSync("python3", ["-W", "error", "-m", "compileall", "-q", "-f", join(root, "python/pawl")], {
     env,
   });
