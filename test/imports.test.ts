@@ -15,6 +15,8 @@ const allowed: Record<string, readonly string[]> = {
   cli: ["core", "store", "lambdas", "agent", "local"],
   cdk: ["core"],
   trainer: ["core"],
+  // Tries everything, with what the tests have for that.
+  chaos: ["core", "store", "lambdas", "agent", "local", "cli", "trainer", "test", "infra-test"],
 };
 
 /** Files of the root, for whoever runs where Pawl is installed; what is deployed or handed to a trainer is on its own. */
