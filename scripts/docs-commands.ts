@@ -102,7 +102,7 @@ function step({ text, line, file, exit, says }: Block): string {
       : `set +e\n{\n${text}} > "$said" 2>&1\ncode=$?\nset -e\n[ "$code" -eq ${exit} ] || { echo "exit code $code, not ${exit}"; exit 1; }`;
   const checks = says.map(
     (words) =>
-      `grep -qF ${quoted(words)} "$said" || { echo ${quoted(`it does not say '${words}'`)}; exit 1; }`,
+      `grep -qF -- ${quoted(words)} "$said" || { echo ${quoted(`it does not say '${words}'`)}; exit 1; }`,
   );
   return [say, run, ...checks, 'cat "$said"; said=""'].join("\n");
 }

@@ -137,7 +137,7 @@ describe.concurrent("pawl train", () => {
     expect(lines[at]).toMatch(/attempt 1 failed: user-exception: the trainer exited with code 3$/);
     const tail = [...Array.from({ length: 9 }, (_, i) => `line ${i + 22}`), "red end"];
     expect(lines.slice(at + 1, at + 11).map((line) => line.trim())).toEqual(tail.map((line) => `│ ${line}`));
-    expect(lines[at + 11]).toMatch(/^Recover +attempt 2 trains from epoch 1 on/);
+    expect(lines[at + 11]).toMatch(/^Recover +after .* lost; attempt 2 trains from epoch 1 on/);
     expect(ran.stderr).toContain("gave up: failed 2 times without a committed epoch between");
     expect(lines.at(-2)).toContain("Read what the trainer printed last");
     expect(ran.stdout).toMatch(

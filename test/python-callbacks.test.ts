@@ -49,9 +49,10 @@ async function trained(
     code,
     said,
     stderr,
-    asked: agent.requests.map((request) =>
-      "epoch" in request ? `${request.type} ${request.epoch}` : request.type,
+    asked: agent.requests.flatMap((request) =>
+      request.type === "step" ? [] : "epoch" in request ? `${request.type} ${request.epoch}` : request.type,
     ),
+    steps: agent.requests.flatMap((request) => (request.type === "step" ? [request] : [])),
     reports: reports.map(({ epoch, metrics, examples }) => ({ epoch, metrics, examples })),
     saved: agent.requests.flatMap((request) => (request.type === "saved" ? [request.framework] : [])),
     files: agent.requests.flatMap((request) =>
@@ -101,6 +102,26 @@ describe.each(frameworks)("the callback for $product", ({ framework, product, fi
     });
     expect(code).toBe(0);
     expect(asked).toEqual(["hello", ...wholeEpoch(3), ...wholeEpoch(4), "next"]);
+  });
+
+  it("shows at each step that it goes on, and that it cannot save there", async () => {
+    const { code, steps } = await trained(framework, { plans: [plan(1), plan(2)] });
+    expect(code).toBe(0);
+    expect(steps).toEqual(
+      [1, 2].flatMap((epoch) =>
+        upTo(4).map((step) => ({ type: "step", epoch, step, position: null, canSave: false })),
+      ),
+    );
+  });
+
+  it("refuses a checkpoint of the middle of an epoch, which another trainer saved", async () => {
+    const { code, stderr } = await trained(framework, {
+      plans: [plan(3)],
+      restored: { ...restored(framework, 2), step: 3 },
+      resume: { step: 3, position: 9, seconds: 1 },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain("[MISUSE] The checkpoint is of the middle of an epoch");
   });
 
   it("begins anew from a checkpoint of another run, which is not the trainer's to resume", async () => {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import * as z from "zod";
 import type { EpochPlan } from "../core/report.ts";
 import { root } from "./pawl.ts";
 import { environmentWithTorch } from "./python-with-torch.ts";
-import { startScriptedAgent } from "./scripted-agent.ts";
+import { type Scenario, startScriptedAgent } from "./scripted-agent.ts";
 import { startTrainer } from "./trainer-process.ts";
 
 const { PATH = "" } = environmentWithTorch();
@@ -17,8 +18,12 @@ const plan = (epoch: number, more: Partial<EpochPlan> = {}): EpochPlan => ({
 });
 
 /** What the probe prints while it trains these epochs. */
-async function probed(what: string, plans: readonly EpochPlan[]): Promise<unknown[]> {
-  await using agent = await startScriptedAgent({ plans });
+async function probed(
+  what: string,
+  plans: readonly EpochPlan[],
+  resume?: Scenario["resume"],
+): Promise<unknown[]> {
+  await using agent = await startScriptedAgent({ plans, ...(resume === undefined ? {} : { resume }) });
   using trainer = startTrainer(["python3", join(root, "test", "fixtures", "torch", "probe.py"), what], {
     env: {
       PATH,
@@ -54,6 +59,32 @@ describe("pawl.torch", () => {
     expect(epochs[2]).toMatchObject({ length: 2 });
   });
 
+  it("gives the rest of an epoch that is begun already, and refuses a position that is no number of examples", async () => {
+    const restFrom = (position: unknown): Promise<unknown[]> =>
+      probed("rest", [plan(1, { batchSize: 4 })], {
+        step: 2,
+        position: z.json().parse(position),
+        seconds: 1,
+      });
+    const none = { caught: null };
+    const [order, whole] = [[9, 0, 1, 4, 2, 7, 8, 6, 3, 5], [[8, 6, 3, 5]]];
+    expect(await restFrom(6)).toEqual([
+      { rest: whole, length: 1 },
+      none,
+      { rest: order.slice(6), length: 4 },
+      none,
+    ]);
+    expect(await restFrom(10)).toEqual([{ rest: [], length: 0 }, none, { rest: [], length: 0 }, none]);
+    const refused = {
+      caught: "MISUSE",
+      message: expect.stringContaining("no number of examples taken out of 10"),
+    };
+    // The last batch may have been counted as a whole one.
+    expect(await restFrom(12)).toEqual([{ rest: [], length: 0 }, none, refused]);
+    expect(await restFrom({ taken: 6 })).toEqual([refused, refused]);
+    expect(await restFrom(14)).toEqual([refused, refused]);
+  });
+
   it("says what to write where neither the job nor the trainer gives a batch size", async () => {
     expect(await probed("without-batch-size", [plan(1)])).toEqual([
       { caught: "MISUSE", message: "The job gives no batch size, and BatchSampler no default." },
@@ -72,7 +103,10 @@ describe("pawl.torch", () => {
       },
       { caught: "MISUSE", message: expect.stringContaining("There is nothing to save or load") },
       { caught: "MISUSE", message: expect.stringContaining("'random' is the name") },
-      { caught: "MISUSE", message: "loss has no state_dict(): float." },
+      { caught: "MISUSE", message: "loss has no state_dict() and is no dictionary: float." },
+      { caught: "MISUSE", message: expect.stringContaining("sums['losses'][1] is of type float64") },
+      { caught: "MISUSE", message: expect.stringContaining("models['one'] is of type Linear") },
+      { sums: { loss: 0.5, seen: [1, 2] } },
     ]);
   });
 });

@@ -19,7 +19,7 @@ describe("examples/pytorch", () => {
     expect(right.failures).toBeGreaterThan(0);
     expect({ ...right, failures: 0 }).toEqual(left);
     expect(left.status).toBe("finished");
-    expect(left.files?.map(({ path }) => path)).toEqual(["model.pt", "optimizer.pt", "random.pt"]);
+    expect(left.files?.map(({ path }) => path)).toEqual(["model.pt", "optimizer.pt", "random.pt", "sums.pt"]);
     expect(left.epochs?.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
     expect(left.epochs?.at(-1)?.metrics.accuracy).toBeGreaterThan(0.95);
   }, 600_000);

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../core/errors.ts";
+import type { FailureClass } from "../../core/failure.ts";
 
 /** Told in words, or with --json, which tells the words on stderr as well. */
 export type Mode = "words" | "json";
@@ -13,8 +14,8 @@ export interface Scene {
   readonly env: Record<string, string | undefined>;
 }
 
-/** Something that a person gets wrong, and what must come of it. */
-export interface BadInput {
+/** Something that a person gets wrong. */
+export interface Case {
   /** What is wrong, in a few words; unique. */
   readonly what: string;
   /** What is typed after `pawl`; `FOLDER` stands for the case's own folder. */
@@ -29,15 +30,31 @@ export interface BadInput {
   readonly asNobody?: true;
   /** Runs it with a file system of its own at `store`, made by `mount -t tmpfs -o OPTIONS`, in which `script` was run. */
   readonly mount?: { readonly options: string; readonly script: string };
-  readonly code: ErrorCode;
   /** What the message or its next step says: the name, field or value in question. */
   readonly says: readonly string[];
-  /** What must not be printed. */
-  readonly secrets?: readonly string[];
   /** How it is run; both ways, unless the command has no --json, or one way says all. */
   readonly modes?: readonly Mode[];
+}
+
+/** What is refused: nothing has begun, and nothing has changed. */
+export interface BadInput extends Case {
+  readonly code: ErrorCode;
+  /** What must not be printed. */
+  readonly secrets?: readonly string[];
   /** What may be said before the error, by a command that has begun: why it has. */
   readonly begun?: string;
+}
+
+/** A trainer that does something wrong: its run fails, and says what. */
+export interface WrongTrainer extends Case {
+  readonly failed: FailureClass;
+}
+
+/** One wrong field of a job: what is given, and what is said. */
+export interface WrongField {
+  readonly what: string;
+  readonly more: Readonly<Record<string, string | undefined>>;
+  readonly says: readonly string[];
 }
 
 /** What one call of the command line did. */

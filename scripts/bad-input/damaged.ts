@@ -1,6 +1,11 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { BadInput } from "./case.ts";
+import { fileURLToPath } from "node:url";
+import { exitCodes } from "../../core/errors.ts";
+import type { BadInput, Scene } from "./case.ts";
+
+const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 
 const damage =
   (path: string, content: string) =>
@@ -18,6 +23,21 @@ const damageNewest = async ({ folder }: { folder: string }) => {
       .sort()
       .at(-1) ?? "";
   await writeFile(join(journal, newest), '{"version": 1');
+  return undefined;
+};
+
+/** Every checkpoint, and the run that fails for it: a job that wants an epoch more finds out. */
+const damageAll = async ({ folder, env }: Scene) => {
+  const checkpoints = join(folder, ".pawl", "checkpoints", "count-1");
+  for (const name of await readdir(checkpoints)) await writeFile(join(checkpoints, name, "model.txt"), "x");
+  const longer = join(folder, "longer.yaml");
+  await writeFile(
+    longer,
+    (await readFile(join(folder, "pawl.yaml"), "utf8")).replace("epochs: 6", "epochs: 7"),
+  );
+  const args = [main, "train", longer, "--accept-changes", "--run", "count-1"];
+  const { status } = spawnSync(process.execPath, args, { cwd: folder, env, stdio: "ignore" });
+  if (status !== exitCodes.runFailed) throw new Error(`the run ended with ${status}`);
   return undefined;
 };
 
@@ -74,6 +94,23 @@ export const damaged: readonly BadInput[] = [
     prepare: damage("checkpoints/count-1/6-1/model.txt", "epoch 6 and nothing else"),
     code: "CHECKPOINT_DAMAGED",
     says: ["6-1", "model.txt", "--epoch"],
+  },
+  {
+    what: "resume: a run whose every checkpoint is damaged",
+    start: "trained",
+    args: ["resume", "count-1"],
+    prepare: damageAll,
+    code: "CHECKPOINT_DAMAGED",
+    says: ["every checkpoint of run count-1 is damaged", "pawl resume count-1", "--start-again"],
+    begun: "Open knows of it, which the state machine asks",
+  },
+  {
+    what: "pull: a run whose every checkpoint is damaged",
+    start: "trained",
+    args: ["pull", "count-1", "--to", "there"],
+    prepare: damageAll,
+    code: "CHECKPOINT_NOT_FOUND",
+    says: ["run count-1 has no checkpoint yet: it has none"],
   },
   {
     what: "a damaged manifest",

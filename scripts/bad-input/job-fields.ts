@@ -1,11 +1,5 @@
-import { type BadInput, jobText } from "./case.ts";
-
-/** One wrong field: what is given, and what is said. */
-interface WrongField {
-  readonly what: string;
-  readonly more: Readonly<Record<string, string | undefined>>;
-  readonly says: readonly string[];
-}
+import { type BadInput, jobText, type WrongField } from "./case.ts";
+import { wrongPolicies } from "./policy-fields.ts";
 
 const wrongFields: readonly WrongField[] = [
   { what: "no command", more: { command: undefined }, says: ["command is missing"] },
@@ -170,6 +164,7 @@ const wrongFields: readonly WrongField[] = [
     more: { data: "pawl.yaml" },
     says: ["data", '"pawl.yaml"', "is not a folder"],
   },
+  ...wrongPolicies,
   {
     what: "many things at once",
     more: { epochs: "0", seed: "-1", nme: "x" },

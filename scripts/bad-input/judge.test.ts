@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BadInput, Mode, Observed } from "./case.ts";
-import { judge } from "./judge.ts";
+import type { BadInput, Mode, Observed, WrongTrainer } from "./case.ts";
+import { judge, judgeFailed } from "./judge.ts";
 import { play, type Stage, setStage } from "./stage.ts";
 import { badInputs } from "./table.ts";
+import { wrongTrainers } from "./trainers.ts";
 
 const input: BadInput = {
   what: "a run that is not there",
@@ -58,15 +59,56 @@ describe("the judge", () => {
     expect(judge(input, mode, seen).join("; ")).toContain(fault);
   });
 
+  it("lets a command that has begun have taken the lease, and nothing else", () => {
+    const lease = ".pawl/.internal/versions/leases/x-1.json/0000000003@1-1 is new";
+    const seen = { ...good, changes: [lease, ".pawl/journal/x-1/0000000001.json is new"] };
+    expect(judge({ ...input, begun: "it has" }, "words", seen)).toEqual([
+      "half done: .pawl/journal/x-1/0000000001.json is new",
+    ]);
+    expect(judge(input, "words", seen)).toHaveLength(2);
+  });
+
   it("lets a command that has begun speak first, where the case says so", () => {
     const seen = { ...good, stderr: `run x-1, job x\n${good.stderr}` };
     expect(judge({ ...input, begun: "it has" }, "words", seen)).toEqual([]);
   });
 });
 
+describe("the judge of a trainer that does something wrong", () => {
+  const wrong: WrongTrainer = { what: "x", args: ["train"], failed: "user-exception", says: ["goes back"] };
+  const failure = { class: "user-exception", why: "twice", next: "Correct it." };
+  const told: Observed = {
+    exit: 100,
+    stdout: `${JSON.stringify({ status: "failed", failure })}\n`,
+    stderr: "attempt 1 failed: user-exception: it goes back\n",
+    changes: [".pawl is new"],
+    processes: [],
+  };
+
+  it("finds nothing wrong where the run fails and says why", () => {
+    expect(judgeFailed(wrong, "words", told)).toEqual([]);
+    expect(judgeFailed(wrong, "json", told)).toEqual([]);
+  });
+
+  it.each<[string, Partial<Observed>, string]>([
+    ["a run that does not end", { exit: null }, "did not end"],
+    ["a run that goes well", { exit: 0 }, "exit code 0 instead of 100"],
+    ["another reason", { stderr: told.stderr.replace("goes back", "is tired") }, '"goes back"'],
+    [
+      "another class",
+      { stderr: told.stderr.replace("user-exception", "numeric") },
+      "not called user-exception",
+    ],
+    ["no account of it in the JSON", { stdout: '{"status":"failed"}' }, "the JSON does not tell"],
+    ["a process that it left", { processes: [7] }, "processes are left: 7"],
+  ])("finds %s", (_, more, fault) => {
+    expect(judgeFailed(wrong, "json", { ...told, ...more }).join("; ")).toContain(fault);
+  });
+});
+
 describe("the table", () => {
   it("has no case twice", () => {
-    const names = badInputs.map(({ what }) => what);
+    const names = [...badInputs, ...wrongTrainers].map(({ what }) => what);
     expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
     expect(names.length).toBeGreaterThan(100);
   });

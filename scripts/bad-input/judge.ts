@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { errorTable } from "../../core/errors.ts";
-import type { BadInput, Mode, Observed } from "./case.ts";
+import { errorTable, exitCodes } from "../../core/errors.ts";
+import type { BadInput, Mode, Observed, WrongTrainer } from "./case.ts";
 
 const ErrorAnswer = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string().min(1), next: z.string().min(1) }),
@@ -32,7 +32,11 @@ export function judge(input: BadInput, mode: Mode, seen: Observed): string[] {
   if (mode === "json") faults.push(...jsonFaults(input, stdout, error));
   else if (stdout !== "") faults.push(`stdout is not empty: ${JSON.stringify(stdout.slice(0, 80))}`);
   if (mode === "words" && error?.includes("\n") === false) faults.push("there is no next step");
-  for (const change of seen.changes) faults.push(`half done: ${change}`);
+  for (const change of seen.changes) {
+    // Whoever has begun has taken the lease, and given it back.
+    if (input.begun !== undefined && change.includes("/.internal/versions/leases/")) continue;
+    faults.push(`half done: ${change}`);
+  }
   if (seen.processes.length > 0) faults.push(`processes are left: ${seen.processes.join(", ")}`);
   return faults;
 }
@@ -67,6 +71,43 @@ function jsonFaults(input: BadInput, stdout: string, told: string | undefined): 
   if (told !== `${message}\n${next}`) faults.push("stderr says something else than the JSON");
   return faults;
 }
+
+const FailedRun = z.looseObject({
+  status: z.literal("failed"),
+  failure: z.looseObject({ class: z.string(), why: z.string().min(1), next: z.string().min(1) }),
+});
+
+/** The same of a run that must fail: the trainer's own words are told, and nothing goes on behind them. */
+export function judgeFailed(
+  input: WrongTrainer,
+  mode: Mode,
+  { exit, stdout, stderr, processes }: Observed,
+): string[] {
+  const faults: string[] = [];
+  if (exit === null) faults.push("it did not end by itself");
+  else if (exit !== exitCodes.runFailed) faults.push(`exit code ${exit} instead of ${exitCodes.runFailed}`);
+  for (const words of input.says) {
+    if (!stderr.includes(words)) faults.push(`stderr does not say ${JSON.stringify(words)}`);
+  }
+  if (!stderr.includes(`failed: ${input.failed}: `)) faults.push(`it is not called ${input.failed}`);
+  if (/This is a bug|\[object |unhandled/i.test(stderr)) faults.push("it prints a programmer's words");
+  if (mode === "json" && !FailedRun.safeParse(parsedOrNothing(stdout)).success)
+    faults.push("the JSON does not tell of the failure");
+  if (processes.length > 0) faults.push(`processes are left: ${processes.join(", ")}`);
+  return faults;
+}
+
+function parsedOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error that the trainer printed. */
+export const failedHeadline = ({ stderr }: Observed): string =>
+  (/│ *(\S*Error: .*)/.exec(stderr) ?? / failed: \S+ (.*)/.exec(stderr))?.[1] ?? "";
 
 /** The first line of the message; where that only begins a list, with the list's first. */
 export const headline = ({ stderr }: Observed): string =>

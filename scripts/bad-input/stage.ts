@@ -3,7 +3,7 @@ import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } fr
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BadInput, Mode, Observed, Start } from "./case.ts";
+import type { Case, Mode, Observed, Start } from "./case.ts";
 import { difference, tree } from "./tree.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -40,7 +40,7 @@ function cleanEnvironment(home: string): Record<string, string | undefined> {
 }
 
 /** Runs one case in a fresh folder, and sees what it leaves. */
-export async function play(stage: Stage, input: BadInput, mode: Mode): Promise<Observed> {
+export async function play(stage: Stage, input: Case, mode: Mode): Promise<Observed> {
   const folder = await mkdtemp(join(stage.folder, "case-"));
   try {
     await cp(join(stage.folder, "starts", input.start ?? "job"), folder, { recursive: true });
@@ -79,7 +79,7 @@ async function giveAway(folder: string): Promise<void> {
 interface Running {
   readonly cwd: string;
   readonly env: Record<string, string | undefined>;
-  readonly input?: BadInput;
+  readonly input?: Case;
 }
 
 /** The files inside the mount are compared there, since it ends with it; empty folders of the store's own may stay. */
@@ -93,7 +93,7 @@ exit $exit
 `;
 
 /** How the command is started: as it is, as another user, or with a file system of its own. */
-function commandLine(args: readonly string[], input: BadInput | undefined): readonly [string, ...string[]] {
+function commandLine(args: readonly string[], input: Case | undefined): readonly [string, ...string[]] {
   const plain = [process.execPath, main, ...args] as const;
   if (input?.mount !== undefined) return ["unshare", "-rm", "sh", "-c", mountScript, "sh", ...plain];
   if (input?.asNobody === true && process.getuid?.() === 0) {

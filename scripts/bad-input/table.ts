@@ -2,6 +2,7 @@ import type { BadInput } from "./case.ts";
 import { commandLines } from "./command-lines.ts";
 import { copiesAndPruning } from "./copies.ts";
 import { damaged } from "./damaged.ts";
+import { diagnosing } from "./diagnosing.ts";
 import { folderStores } from "./folder-stores.ts";
 import { jobFields } from "./job-fields.ts";
 import { jobFiles } from "./job-files.ts";
@@ -17,6 +18,7 @@ export const badInputs: readonly BadInput[] = [
   ...origins,
   ...runsAndCheckpoints,
   ...copiesAndPruning,
+  ...diagnosing,
   ...folderStores,
   ...s3Stores,
   ...damaged,
