@@ -1,5 +1,3 @@
-import * as z from "zod";
-
 /** How an instance is paid for. */
-export const Market = z.enum(["spot", "on-demand"]);
-export type Market = z.infer<typeof Market>;
+export const markets = ["spot", "on-demand"] as const;
+export type Market = (typeof markets)[number];

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { Market } from "./market.ts";
+import { markets } from "./market.ts";
 import { Name, Ordinal } from "./names.ts";
 
 const common = {
@@ -18,7 +18,7 @@ export const Next = z.discriminatedUnion("action", [
       /** As a number for Review and Recover, as text for the environment of the Batch job. */
       attempt: Ordinal,
       /** Which queue it waits in. */
-      market: Market.default("spot"),
+      market: z.enum(markets).default("spot"),
       /** Why this attempt begins, in words, for whoever reads the execution. */
       reason: z.string().max(2000).default(""),
       attemptText: z.string(),

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { ReviewAnswer } from "./answers.ts";
 import { Origin } from "./checkpoint-source.ts";
 import { FailureClass, failureClasses, recoveryActions } from "./failure.ts";
-import { Market } from "./market.ts";
+import { markets } from "./market.ts";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
 import { Next } from "./next.ts";
 import { SaveCost } from "./policies/checkpoint-interval.ts";
@@ -60,7 +60,7 @@ export const LiveAttempt = z.strictObject({
   /** The last epoch of its segment. */
   lastEpoch: Ordinal,
   firstPlan: EpochPlan,
-  market: Market.optional(),
+  market: z.enum(markets).optional(),
   /** The Batch job that claimed it. */
   batchJobId: z.string().min(1).max(200).optional(),
   submittedAt: Moment,
@@ -166,7 +166,7 @@ export const RunState = z.strictObject({
   saveCost: SaveCost.optional(),
   exposure: z.partialRecord(z.enum(["spot", "on-demand", "local"]), Exposure).optional(),
   /** On which market it is, since when, and how often it has fallen back to on-demand in a row. */
-  market: z.strictObject({ now: Market, since: Moment, falls: z.int().min(0) }).optional(),
+  market: z.strictObject({ now: z.enum(markets), since: Moment, falls: z.int().min(0) }).optional(),
   /** More examples than this did not fit into memory at once. */
   microBatchLimit: z.int().min(1).optional(),
   /** The last epoch whose loss was no number, how often it or an earlier one was, and what the learning rate is multiplied with. */

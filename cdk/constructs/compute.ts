@@ -7,7 +7,7 @@ import type { IFunction } from "aws-cdk-lib/aws-lambda";
 import * as logs from "aws-cdk-lib/aws-logs";
 import type { Bucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
-import { Market } from "../../core/market.ts";
+import { type Market, markets } from "../../core/market.ts";
 import { keyPrefixes } from "./storage.ts";
 
 export interface ComputeOptions {
@@ -88,7 +88,7 @@ export class Compute extends Construct {
       ],
     });
     this.queuePrefix = props.queuePrefix;
-    this.queues = Market.options.map((market) => {
+    this.queues = markets.map((market) => {
       const environment = new batch.ManagedEc2EcsComputeEnvironment(this, constructIds[market], {
         vpc,
         vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC },
