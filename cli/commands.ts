@@ -253,7 +253,7 @@ export const commands: readonly CommandSpec[] = [
     name: "diagnose",
     args: [{ syntax: "[input]", description: "the file; - or none reads standard input" }],
     summary: "Say what a failure was, from a cause, a Batch job or a log, and what Pawl would do.",
-    example: "pawl diagnose cause.json",
+    example: "pawl logs shell-1 | pawl diagnose",
     options: [json],
     notes: diagnoseNotes,
     load: async () => (await import("./diagnose.ts")).diagnoseInput,
