@@ -1,10 +1,11 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { SentEvent } from "../core/events.ts";
 import { storeVariant } from "../store/testing/store-variant.ts";
 import { processesNaming } from "../test/pawl.ts";
 import { AttemptError, asAttemptError } from "./attempt-error.ts";
+import { failing } from "./testing/endings.ts";
 import { lives, type Scene, scenes } from "./testing/scene.ts";
 
 const scene = scenes();
@@ -26,17 +27,6 @@ for epoch in pawl.epochs():
 `;
 const python = { command: ["python3", "train.py"] };
 const withHelper = (body?: string) => ({ ...python, files: { "train.py": helper(body) } });
-
-/** What an attempt that does not go well ends with. */
-async function failing(of: Scene): Promise<AttemptError> {
-  const error = await of.run().then(
-    () => expect.unreachable("it went well"),
-    (thrown: unknown) => asAttemptError(thrown),
-  );
-  expect(await processesNaming(of.root)).toEqual([]);
-  expect(await readdir(of.folder)).not.toContain("trainer.sock");
-  return error;
-}
 
 const commits = (of: Scene) => of.happened.filter((each) => each.startsWith("commit"));
 

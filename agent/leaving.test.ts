@@ -1,9 +1,8 @@
-import { readdir } from "node:fs/promises";
 import { describe, expect, it, vi } from "vitest";
 import type { SentEvent } from "../core/events.ts";
 import { storeVariant } from "../store/testing/store-variant.ts";
-import { processesNaming } from "../test/pawl.ts";
-import { AttemptError, asAttemptError } from "./attempt-error.ts";
+import { AttemptError } from "./attempt-error.ts";
+import { failing } from "./testing/endings.ts";
 import { lives, type Scene, scenes } from "./testing/scene.ts";
 import { learned, stepping } from "./testing/stepping.ts";
 
@@ -11,17 +10,6 @@ const scene = scenes();
 const notice = () => new AttemptError("spot-reclaim", "spot notice for i-0ab");
 const rarely = { epochEnds: "when-due", everySeconds: 1000 } as const;
 const costing = (seconds: number) => ({ pauseSeconds: 1, seconds, worstSeconds: seconds, saves: 3 });
-
-/** What an attempt that does not go well ends with; nothing of it is left. */
-async function failing(of: Scene): Promise<AttemptError> {
-  const error = await of.run().then(
-    () => expect.unreachable("it went well"),
-    (thrown: unknown) => asAttemptError(thrown),
-  );
-  expect(await processesNaming(of.root)).toEqual([]);
-  expect(await readdir(of.folder)).not.toContain("trainer.sock");
-  return error;
-}
 
 const commits = (of: Scene) =>
   of.sent.filter((event): event is Extract<SentEvent, { type: "commit" }> => event.type === "commit");

@@ -1,26 +1,14 @@
-import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import type { SentEvent } from "../core/events.ts";
 import type { PartialEpoch } from "../store/checkpoints.ts";
-import { processesNaming } from "../test/pawl.ts";
-import { AttemptError, asAttemptError } from "./attempt-error.ts";
+import { AttemptError } from "./attempt-error.ts";
+import { failing } from "./testing/endings.ts";
 import { type Scene, scenes } from "./testing/scene.ts";
 import { learned, stepping } from "./testing/stepping.ts";
 
 const scene = scenes();
 const always = { epochEnds: "always" } as const;
 const interrupted = () => new AttemptError("interrupted", "the attempt was asked to leave (SIGTERM)");
-
-/** What an attempt that does not go well ends with; nothing of it is left. */
-async function failing(of: Scene): Promise<AttemptError> {
-  const error = await of.run().then(
-    () => expect.unreachable("it went well"),
-    (thrown: unknown) => asAttemptError(thrown),
-  );
-  expect(await processesNaming(of.root)).toEqual([]);
-  expect(await readdir(of.folder)).not.toContain("trainer.sock");
-  return error;
-}
 
 const commits = (of: Scene) =>
   of.sent.filter((event): event is Extract<SentEvent, { type: "commit" }> => event.type === "commit");

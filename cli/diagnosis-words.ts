@@ -1,5 +1,6 @@
 import type { Diagnosis } from "../core/diagnosis/types.ts";
-import { failureRule, type RecoveryAction } from "../core/failure.ts";
+import { actionFor, failureRule, type RecoveryAction } from "../core/failure.ts";
+import { actionWords } from "./action-words.ts";
 
 /** What each class is, as the end of a sentence that begins with what follows. */
 const meanings: Readonly<Record<Diagnosis["class"], string>> = {
@@ -35,32 +36,19 @@ const meanings: Readonly<Record<Diagnosis["class"], string>> = {
   "sfn-error": "the state machine failed around the job",
 };
 
-const actions: Readonly<Record<RecoveryAction | "none", string>> = {
-  none: "Pawl would do nothing",
-  "at-once": "Pawl would start another attempt at once",
-  wait: "Pawl would start another attempt after a wait",
-  elsewhere:
-    "Pawl would start another attempt on the other market where the job allows it, else after a wait",
-  shrink: "Pawl would start another attempt with a smaller micro-batch",
-  "roll-back": "Pawl would start another attempt from an earlier checkpoint, with a lower learning rate",
-  "give-up": "Pawl would give up",
-};
+function sentence(action: Verdict["action"]): string {
+  if (action === "none") return "Pawl would do nothing";
+  return action === "give-up" ? "Pawl would give up" : `Pawl would start ${actionWords[action]}`;
+}
 
 interface Verdict {
   readonly action: RecoveryAction | "none";
   readonly reason: string;
 }
 
-/** What the signs say outweighs what is the rule for the class, as it does where Pawl decides. */
-function actionFor(after: RecoveryAction, retryable: boolean | undefined): RecoveryAction {
-  if (retryable === false) return "give-up";
-  return retryable === true && after === "give-up" ? "wait" : after;
-}
-
 /** What Pawl would do about a failure of this class, and why. */
 export function verdict({ class: name, retryable }: Pick<Diagnosis, "class" | "retryable">): Verdict {
-  const rule = name === "none" ? undefined : failureRule(name);
-  const action = rule === undefined ? "none" : actionFor(rule.after, retryable);
-  const advice = rule !== undefined && action === "give-up" ? ` ${rule.next}` : "";
-  return { action, reason: `${actions[action]}: ${meanings[name]}.${advice}` };
+  const action = name === "none" ? "none" : actionFor(name, retryable);
+  const advice = name !== "none" && action === "give-up" ? ` ${failureRule(name).next}` : "";
+  return { action, reason: `${sentence(action)}: ${meanings[name]}.${advice}` };
 }

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { bestCheckpoint } from "../core/decisions/progress.ts";
 import { Duration } from "../core/duration.ts";
-import { exitCodes, PawlError } from "../core/errors.ts";
+import { exitCodes, isStoreWide, PawlError } from "../core/errors.ts";
 import { TrainingJob } from "../core/job.ts";
 import { journalPrefix } from "../core/keys.ts";
 import { Metrics } from "../core/report.ts";
@@ -99,7 +99,7 @@ async function readListed(store: ObjectStore, run: string): Promise<ListedRun | 
     };
   } catch (error) {
     // A store that cannot be reached is no matter of one run.
-    const ofOneRun = error instanceof PawlError && !storeWide.has(error.code);
+    const ofOneRun = error instanceof PawlError && !isStoreWide(error);
     if (!ofOneRun && !(error instanceof z.ZodError)) throw error;
     return { run, status: "damaged", message: error.message.split("\n")[0] ?? "" };
   }
@@ -111,13 +111,6 @@ async function withoutBeginning(store: ObjectStore, run: string): Promise<Listed
     return { run, status: "damaged", message: `its journal has no first entry; it has ${key}` };
   return undefined;
 }
-
-const storeWide: ReadonlySet<string> = new Set([
-  "STORE_CREDENTIALS",
-  "STORE_DENIED",
-  "STORE_UNREACHABLE",
-  "STORE_NOT_FOUND",
-]);
 
 function filterOf(options: OptionValues, now: number): (run: ListedRun) => boolean {
   const states = typeof options.state === "string" ? statesOf(options.state) : undefined;

@@ -14,6 +14,10 @@ export const Duration = z
     return Math.round(Number.parseFloat(text) * unitSeconds[unit] * 1000) / 1000;
   });
 
+/** Seconds from one moment (ISO 8601) to a later one; 0 where it is not later. */
+export const secondsBetween = (from: string, to: string): number =>
+  Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
+
 /** A length of time for people: `350 ms`, `8.2 s`, `3 min 10 s`, `2 h 5 min`. */
 export function durationWords(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;

@@ -78,3 +78,13 @@ export class PawlError extends Error {
     return errorTable[this.code];
   }
 }
+
+const storeWide: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "STORE_CREDENTIALS",
+  "STORE_DENIED",
+  "STORE_UNREACHABLE",
+  "STORE_NOT_FOUND",
+]);
+
+/** Whether the store fails for everybody: then it is no matter of the one run that was looked at. */
+export const isStoreWide = (error: PawlError): boolean => storeWide.has(error.code);

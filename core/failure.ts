@@ -189,6 +189,13 @@ export const FailureClass = z.custom<FailureClass>(isFailureClass, { error: "is 
 
 export const failureRule = (name: FailureClass): FailureRule => failureTable[name];
 
+/** What follows a failure of this class; what its signs say of trying again outweighs what is the rule. */
+export function actionFor(name: FailureClass, retryable: boolean | undefined): RecoveryAction {
+  const { after } = failureRule(name);
+  if (retryable === false) return "give-up";
+  return retryable === true && after === "give-up" ? "wait" : after;
+}
+
 const byExitCode = new Map<number, FailureClass>();
 for (const name in failureTable) {
   if (!isFailureClass(name)) continue;

@@ -1,6 +1,6 @@
 import { FailureClass, type RecoveryAction } from "./failure.ts";
 import type { JournalEntry } from "./journal-entry.ts";
-import type { CommittedEpoch, RunState } from "./run-state.ts";
+import { type CommittedEpoch, planInForce, type RunState } from "./run-state.ts";
 import type { Confidence, Sign } from "./sign.ts";
 
 export interface EpochHistory extends CommittedEpoch {
@@ -113,7 +113,7 @@ export class HistoryReader {
         batchJobId: live.batchJobId,
         epochs: known?.epochs ?? [],
       });
-      const plan = live.answers.report?.action === "train" ? live.answers.report.plan : live.firstPlan;
+      const plan = planInForce(live);
       this.#batchSizes.set(plan.epoch, plan.batchSize);
     }
   }

@@ -81,6 +81,10 @@ export const LiveAttempt = z.strictObject({
 });
 export type LiveAttempt = z.infer<typeof LiveAttempt>;
 
+/** What the attempt was told last of an epoch. */
+export const planInForce = ({ answers, firstPlan }: Pick<LiveAttempt, "answers" | "firstPlan">): EpochPlan =>
+  answers.report?.action === "train" ? answers.report.plan : firstPlan;
+
 /** How many committed epochs the state holds in detail. */
 export const recentEpochs = 10;
 

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { PawlError } from "../core/errors.ts";
+import { isStoreWide, PawlError } from "../core/errors.ts";
 import { automaticRun, Name } from "../core/names.ts";
 import type { SweepAnswer } from "../core/sweep.ts";
 import { inParallel } from "../store/checkpoints-parallel.ts";
@@ -78,14 +78,6 @@ function runOf(input: string): string | undefined {
   }
 }
 
-/** A store that fails for all is no matter of one run: then the whole is tried again later. */
-const storeWide: ReadonlySet<string> = new Set([
-  "STORE_CREDENTIALS",
-  "STORE_DENIED",
-  "STORE_UNREACHABLE",
-  "STORE_NOT_FOUND",
-]);
-
 async function sweepAll(
   ports: Ports,
   after: string | undefined,
@@ -104,7 +96,7 @@ async function sweepAll(
       if (swept.answer.action !== "none") answers.push(swept.answer);
       late.push(...swept.late.map((attempt) => ({ run, attempt })));
     } catch (error) {
-      if (error instanceof PawlError && storeWide.has(error.code)) throw error;
+      if (error instanceof PawlError && isStoreWide(error)) throw error;
       problems.push({ run, message: error instanceof Error ? error.message : String(error) });
     }
   };

@@ -1,4 +1,5 @@
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
+import { secondsBetween } from "../duration.ts";
 import type { Evidence, FailedEvent, TrainedEvent } from "../events.ts";
 import { failureRule, type RecoveryAction } from "../failure.ts";
 import type { Next } from "../next.ts";
@@ -12,8 +13,7 @@ import { settle } from "./settle.ts";
 
 /** Seconds until the next look at a job that still runs: soon at first, then every minute. */
 function lookAgainSeconds({ submittedAt }: LiveAttempt, at: string): number {
-  const waited = (Date.parse(at) - Date.parse(submittedAt)) / 1000;
-  return Math.round(Math.min(60, Math.max(5, waited / 20)));
+  return Math.round(Math.min(60, Math.max(5, secondsBetween(submittedAt, at) / 20)));
 }
 
 /** To a state machine whose run another driver has taken over: it ends, and changes nothing. */

@@ -1,10 +1,10 @@
 import type { Circumstances } from "../decision.ts";
 import type { Evidence } from "../events.ts";
-import { type FailureClass, failureRule, type RecoveryAction } from "../failure.ts";
+import { actionFor, type FailureClass, type RecoveryAction } from "../failure.ts";
 import { smallerMicroBatch } from "../policies/memory.ts";
 import { smallestLearningRateFactor } from "../policies/numeric.ts";
 import { backoffSeconds } from "../policies/retry.ts";
-import { keptFailures, type LiveAttempt, type RunState } from "../run-state.ts";
+import { keptFailures, type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 import { exhausted } from "./budget.ts";
 import { withMarket } from "./market.ts";
 import { placeWords } from "./progress.ts";
@@ -76,9 +76,7 @@ const triesUnchanged = 2;
 
 const shrink: Rule = (failed, circumstances) => {
   const { state, attempt, class: name } = failed;
-  const { batchSize, microBatchSize } =
-    (attempt.answers.report?.action === "train" ? attempt.answers.report.plan : undefined) ??
-    attempt.firstPlan;
+  const { batchSize, microBatchSize } = planInForce(attempt);
   if (batchSize === undefined || microBatchSize === undefined) {
     if ((state.failures.byClass?.[name] ?? 1) >= triesUnchanged)
       return giveUp("the job gives no batch size that could be split");
@@ -149,18 +147,11 @@ function theSameAgain({ class: name, evidence: { place }, before, state }: Faile
     : undefined;
 }
 
-/** What the signs say outweighs what is the rule for the class. */
-function actionFor({ evidence: { retryable }, class: name }: Failed): RecoveryAction {
-  const { after } = failureRule(name);
-  if (retryable === false) return "give-up";
-  return retryable === true && after === "give-up" ? "wait" : after;
-}
-
 /** Decides what is done about a failure. A row of one table for each action; budgets are looked at first. */
 export function remedy(failed: Failed, circumstances: Circumstances): Remedy {
   if (failed.class === "checkpoint-corrupt" && failed.state.kept.length === 0)
     return giveUp("no undamaged checkpoint is left");
-  const action = actionFor(failed);
+  const action = actionFor(failed.class, failed.evidence.retryable);
   if (action === "give-up") return rules[action](failed, circumstances);
   const hopeless = theSameAgain(failed) ?? exhausted(circumstances.job, failed.state.failures, failed.class);
   return hopeless === undefined ? rules[action](failed, circumstances) : giveUp(hopeless);

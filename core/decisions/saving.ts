@@ -1,3 +1,4 @@
+import { secondsBetween } from "../duration.ts";
 import type { TrainingJob } from "../job.ts";
 import {
   checkpointIntervalSeconds,
@@ -9,20 +10,21 @@ import type { Exposure, LiveAttempt, RunState } from "../run-state.ts";
 import type { Saving } from "../saving.ts";
 import { isLocal } from "./market.ts";
 
-const unexposed: Exposure = { seconds: 0, failures: 0 };
-
 /** What an attempt's failures come from: its market, or this machine. */
 const failureSource = (state: RunState, { market = "spot" }: LiveAttempt): FailureSource =>
   isLocal(state) ? "local" : market;
 
+const exposureOf = ({ exposure }: RunState, source: FailureSource): Exposure =>
+  exposure?.[source] ?? { seconds: 0, failures: 0 };
+
 /** How long an attempt has lived by `at`, in seconds: from its claim on. */
 export const livedSeconds = ({ claimedAt }: LiveAttempt, at: string): number =>
-  claimedAt === undefined ? 0 : Math.max(0, (Date.parse(at) - Date.parse(claimedAt)) / 1000);
+  secondsBetween(claimedAt ?? at, at);
 
 /** `state` with the life of an attempt counted that is over; `lost` where it failed and training was lost with it. */
 export function exposed(state: RunState, attempt: LiveAttempt, until: string, lost: boolean): RunState {
   const source = failureSource(state, attempt);
-  const { seconds, failures } = state.exposure?.[source] ?? unexposed;
+  const { seconds, failures } = exposureOf(state, source);
   const more = { seconds: seconds + livedSeconds(attempt, until), failures: failures + (lost ? 1 : 0) };
   return { ...state, exposure: { ...state.exposure, [source]: more } };
 }
@@ -43,7 +45,7 @@ export function savingFor(state: RunState, attempt: LiveAttempt, job: TrainingJo
       return { ...common, everySeconds: every.seconds };
     case "auto": {
       const source = failureSource(state, attempt);
-      const { seconds, failures } = state.exposure?.[source] ?? unexposed;
+      const { seconds, failures } = exposureOf(state, source);
       const meanSeconds = meanSecondsBetweenFailures({
         market: source,
         exposureSeconds: seconds + livedSeconds(attempt, at),

@@ -1,5 +1,5 @@
 import type { Circumstances } from "../decision.ts";
-import { durationWords } from "../duration.ts";
+import { durationWords, secondsBetween } from "../duration.ts";
 import type { Evidence } from "../events.ts";
 import type { FailureClass } from "../failure.ts";
 import { checkpointName } from "../keys.ts";
@@ -16,9 +16,6 @@ import { countsIn } from "./budget.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
 import { noProgress, placeWords, reachOf, secondsIn } from "./progress.ts";
 import { exposed, livedSeconds } from "./saving.ts";
-
-const secondsBetween = (from: string | undefined, to: string): number =>
-  from === undefined ? 0 : Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
 
 /** By how much the clocks of two machines may differ. */
 const clocksDifferMilliseconds = 3_600_000;
@@ -104,7 +101,7 @@ function unfinished(attempt: LiveAttempt, evidence: Evidence, settled: RunState)
   return [...new Set([...begun, ...useless])].filter((name) => !kept.has(name));
 }
 
-/** What happened, in words: `after 41 min; 3 min 10 s of training lost`. */
+/** What happened, in words: `after 41 min 0 s, 3 min 10 s of training lost`. */
 function fate(attempt: LiveAttempt, until: string, lostSeconds: number): string[] {
   if (attempt.claimedAt === undefined) return [];
   const lost = lostSeconds === 0 ? "nothing lost" : `${durationWords(lostSeconds)} of training lost`;
@@ -134,7 +131,7 @@ export function settle(
   const { state: rescued, adopted } = adopt(state, attempt, evidence, circumstances);
   const survivor = rescued.live.find((live) => live.number === attempt.number);
   const until = evidence.stoppedAt ?? attempt.lastSeenAt;
-  const lost = secondsBetween(survivor?.safeAt, until);
+  const lost = secondsBetween(survivor?.safeAt ?? until, until);
   const damaged =
     evidence.class === "checkpoint-corrupt" ? damagedOne(rescued, attempt, evidence) : undefined;
   const based = damaged === undefined ? rescued : goBack(rescued, damaged);
