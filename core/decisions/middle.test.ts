@@ -206,6 +206,17 @@ describe("when to save", () => {
     story.say(failed(1, "spot-reclaim", { evidence: { stoppedAt: story.journal.now } }));
     expect(story.state.exposure).toEqual({ spot: { seconds: 100, failures: 0 } });
   });
+
+  it("nor has one that left while its last save was on its way, in the time that saves take", () => {
+    const story = begun();
+    story.journal.pass(100);
+    const part = { ...aPart(1, 1, 1), at: story.journal.now };
+    story.journal.pass(20);
+    story.say({ ...commits(part), took: { pauseSeconds: 1, seconds: 20 } });
+    story.journal.pass(2);
+    story.say(failed(1, "spot-reclaim", { evidence: { stoppedAt: story.journal.now } }));
+    expect(story.state.exposure).toEqual({ spot: { seconds: 122, failures: 0 } });
+  });
 });
 
 describe("a hand-over while an attempt lives", () => {

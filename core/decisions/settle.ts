@@ -4,6 +4,7 @@ import type { Evidence } from "../events.ts";
 import type { FailureClass } from "../failure.ts";
 import { checkpointName } from "../keys.ts";
 import { numericProblem } from "../policies/numeric.ts";
+import { leavingSeconds } from "../policies/save-cost.ts";
 import { isFurther, reach } from "../position.ts";
 import {
   type KeptCheckpoint,
@@ -115,6 +116,9 @@ export interface Settled {
   readonly class: FailureClass;
 }
 
+/** So long after its last save an attempt is gone that saved and left: it trains nothing meanwhile. */
+const farewellSeconds = ({ saveCost }: RunState): number => leavingSeconds + (saveCost?.worstSeconds ?? 0);
+
 /** Failures that are no fault of a machine: they come again wherever it is tried, and say nothing of how often to save. */
 const ofTheJob = new Set<FailureClass>(["user-exception", "no-checkpoint", "trainer-protocol", "numeric"]);
 
@@ -135,7 +139,8 @@ export function settle(
   const damaged =
     evidence.class === "checkpoint-corrupt" ? damagedOne(rescued, attempt, evidence) : undefined;
   const based = damaged === undefined ? rescued : goBack(rescued, damaged);
-  const lived = exposed(based, attempt, until, lost > 0 && !ofTheJob.has(evidence.class));
+  const failed = lost > farewellSeconds(rescued) && !ofTheJob.has(evidence.class);
+  const lived = exposed(based, attempt, until, failed);
   const record: RunState["failures"]["recent"][number] = {
     attempt: attempt.number,
     class: evidence.class,
