@@ -10,6 +10,7 @@ import type { RunState } from "../../core/run-state.ts";
 import { readManifest, restoreCheckpoint } from "../../store/checkpoints.ts";
 import { removeItem, surveyRun } from "../../store/prune.ts";
 import { checkEntry, nonsense, oneHistory, type Problem, replayed, same } from "../history.ts";
+import { millisecondsOf } from "./model-job.ts";
 import { calmToy, type RateOf } from "./oracle.ts";
 import { Toy } from "./toy.ts";
 import { truthOf } from "./truth.ts";
@@ -79,7 +80,8 @@ function checkFailure(
   const rule = failureRule(record.class);
   if (!rule.counts && state.failures.withoutProgress > (before?.failures.withoutProgress ?? 0))
     problem(`${record.class} eats the budget`);
-  checkLost(world, record, evidence, problem);
+  const claimedAt = before?.live.find(({ number }) => number === record.attempt)?.claimedAt;
+  checkLost(world, record, evidence, claimedAt, problem);
   if (event.type !== "failed" && event.type !== "trained") return;
   if ((record.signs ?? []).length === 0 && record.class !== "interrupted")
     problem("does not say what it rests on");
@@ -101,15 +103,23 @@ type FailureRecord = RunState["failures"]["recent"][number];
  * What a failure is said to have cost is no less than the training that was really lost, and no more than the attempt lived:
  * within what clocks differ by, where it is known when it stopped, and where nothing went on that was believed dead.
  */
-function checkLost(world: World, record: FailureRecord, evidence: Evidence, problem: Problem): void {
+function checkLost(
+  world: World,
+  record: FailureRecord,
+  evidence: Evidence,
+  claimedAt: string | undefined,
+  problem: Problem,
+): void {
   const deeds = [...world.witness.deeds.values()].find(
     ({ assignment }) => assignment.attempt === record.attempt,
   );
   const { suffered, stoppedAt } = deeds?.job ?? {};
-  if (deeds === undefined || stoppedAt === undefined || evidence.stoppedAt === undefined) return;
-  // The journal's claim is older than the attempt's knowledge of it, by as much as its answer is late.
-  const slack = 30 + 2 * world.scenario.skewSeconds;
-  const lived = stoppedAt - deeds.claimedAt;
+  const stopped = millisecondsOf(stoppedAt);
+  if (deeds === undefined || stopped === undefined || claimedAt === undefined) return;
+  if (evidence.stoppedAt === undefined) return;
+  const slack = 10 + 2 * world.scenario.skewSeconds;
+  // From the claim as the journal has it: the attempt knows of it only when the answer comes.
+  const lived = (stopped - Date.parse(claimedAt)) / 1000;
   // Who was believed dead lived on, and tells of it where it can.
   const livedOn = suffered === "believed dead" || suffered === "frozen machine";
   if (!livedOn && record.lostSeconds > Math.max(0, lived) + slack)

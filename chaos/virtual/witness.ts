@@ -10,7 +10,6 @@ import { Toy } from "./toy.ts";
 /** What one Batch job really did. */
 export interface Deeds {
   readonly job: ModelJob;
-  readonly claimedAt: number;
   readonly assignment: Assignment;
   /** Seconds of training, and how many of them each checkpoint has that it handed over. */
   trainedSeconds: number;
@@ -42,7 +41,6 @@ export class Witness {
       this.violations.push(`attempt ${assignment.attempt} was given to ${other.job.id} and to ${job.id}`);
     this.deeds.set(job.id, {
       job,
-      claimedAt: this.#time.now,
       assignment,
       trainedSeconds: 0,
       handedOver: new Map(),
