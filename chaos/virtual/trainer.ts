@@ -68,16 +68,14 @@ export class ModelTrainer {
 
   /** Returns why there is nothing more to train. */
   async run(): Promise<string> {
-    const { assignment, uploads, life, resumed, observe } = this.#context;
+    const { assignment, uploads, life, resumed } = this.#context;
     let { plan } = assignment;
     let from = resumed?.epoch === plan.epoch && resumed.step !== undefined ? resumed : undefined;
     for (;;) {
       const { reported } = await this.#epoch(plan, from);
       const always = this.#saving.epochEnds === "always";
       if (always) await this.#endOfEpoch(plan, reported);
-      observe("pause");
-      const { answer } = await life.of(reported);
-      observe("resume");
+      const { answer } = await life.of(this.#waitedFor(reported));
       if (answer.action === "leave") throw new AttemptError("left", answer.reason);
       if (answer.action === "fail") throw new AttemptError(answer.class, answer.reason);
       if (answer.action !== "train" && answer.action !== "finish")
@@ -85,12 +83,17 @@ export class ModelTrainer {
       const last = answer.action === "finish";
       if (!always && (last || this.#dueAtEnd(plan))) await this.#endOfEpoch(plan, reported);
       if (last) return answer.reason;
-      observe("pause");
-      await life.of(uploads.committed(answer.plan.epoch - 2));
-      observe("resume");
+      await life.of(this.#waitedFor(uploads.committed(answer.plan.epoch - 2)));
       plan = answer.plan;
       from = undefined;
     }
+  }
+
+  /** The agent knows when it has answered, whatever becomes of the trainer that waits for it. */
+  #waitedFor<Value>(promise: Promise<Value>): Promise<Value> {
+    const { observe } = this.#context;
+    observe("pause");
+    return promise.finally(() => observe("resume"));
   }
 
   /** Nothing is trained that could not be saved any more. */
