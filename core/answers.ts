@@ -23,6 +23,8 @@ export const Assignment = z.strictObject({
   saving: Saving.default({ epochEnds: "always" }),
   /** Attempts in a row, without a commit between them, that were ended since they stalled. */
   stalls: z.int().min(0).optional(),
+  /** For so many seconds from now on the job's budget pays for the instance. */
+  budgetSeconds: z.number().min(0).optional(),
   jobDigest: Digest,
 });
 export type Assignment = z.infer<typeof Assignment>;

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { Origin } from "./checkpoint-source.ts";
 import { FailureClass } from "./failure.ts";
+import { Instance, Price } from "./instance.ts";
 import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { CheckpointSummary } from "./manifest.ts";
 import { CheckpointName, Moment, Name, Ordinal } from "./names.ts";
@@ -23,7 +24,13 @@ const BatchJobId = z.string().min(1).max(200);
 const fromAttempt = { run: Name, attempt: Ordinal, batchJobId: BatchJobId };
 
 /** The attempt claims its assignment. */
-export const StartedEvent = z.strictObject({ ...fromAttempt, type: z.literal("started") });
+const started = { ...fromAttempt, type: z.literal("started"), instance: Instance.optional() };
+
+/** The same as the attempt sends it. */
+const SentStartedEvent = z.strictObject(started);
+
+/** The same as it is decided upon: with what the instance costs, looked up by Review itself. */
+export const StartedEvent = z.strictObject({ ...started, price: Price.optional() });
 export type StartedEvent = z.infer<typeof StartedEvent>;
 
 /** An epoch is trained; its checkpoint may still be on its way. */
@@ -66,7 +73,7 @@ export type EndedEvent = z.infer<typeof EndedEvent>;
 
 /** What an attempt sends to Review. Each is answered once; a repeated one gets the same answer. */
 export const SentEvent = z.discriminatedUnion("type", [
-  StartedEvent,
+  SentStartedEvent,
   ReportEvent,
   SentCommitEvent,
   EndedEvent,

@@ -10,6 +10,7 @@ import { RetentionPolicy } from "./policies/retention.ts";
 import { RetryPolicy } from "./policies/retry.ts";
 import { StallPolicy } from "./policies/stall.ts";
 import { StopPolicy } from "./policies/stop.ts";
+import { defaultImage, imageNamePattern, imageNameRule } from "./stack.ts";
 import { variableProblem } from "./trainer-variables.ts";
 
 const Argument = z.string().refine((text) => !text.includes("\0"), { error: "must not hold a NUL" });
@@ -45,7 +46,9 @@ const Compute = z.strictObject({
 });
 
 /** Fields that mean something to AWS only; training locally says so for each that a job gives. */
-export const awsOnlyFields = ["compute"] as const satisfies readonly (keyof z.input<typeof JobShape>)[];
+export const awsOnlyFields = ["compute", "image", "budgetUsd"] as const satisfies readonly (keyof z.input<
+  typeof JobShape
+>)[];
 
 const JobShape = z.strictObject({
   name: Name.describe("The job's name; its runs are named after it."),
@@ -82,6 +85,16 @@ const JobShape = z.strictObject({
   numeric: NumericPolicy.prefault({}).describe("What happens when a loss becomes NaN or infinite."),
   stall: StallPolicy.prefault({}).describe("When an attempt that gives no sign of life is ended."),
   compute: Compute.prefault({}).describe("What the container gets. Acts only on AWS."),
+  image: z
+    .string()
+    .regex(imageNamePattern, { error: `must be ${imageNameRule}` })
+    .default(defaultImage)
+    .describe("The container's image, by its name in the stack. Acts only on AWS."),
+  budgetUsd: z
+    .number()
+    .positive()
+    .optional()
+    .describe("What the run's instances may cost, in USD: it stops before they cost more. Acts only on AWS."),
   data: InnerFolder.optional().describe("A folder inside the job file's folder, given as PAWL_DATA_DIR."),
   env: z.record(EnvironmentName, Argument).default({}).describe("Environment of the trainer."),
 });

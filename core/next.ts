@@ -19,6 +19,8 @@ export const Next = z.discriminatedUnion("action", [
       attempt: Ordinal,
       /** Which queue it waits in. */
       market: z.enum(markets).default("spot"),
+      /** Which of the stack's job definitions: `<image>-gpu` or `<image>-cpu`. Entries from before there were several lack it. */
+      definition: z.string().max(40).default("default-gpu"),
       /** Why this attempt begins, in words, for whoever reads the execution. */
       reason: z.string().max(2000).default(""),
       attemptText: z.string(),

@@ -228,7 +228,7 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     [{ epoch: 3 }, "epoch is not a known field; did you mean epochs?"],
     [
       { colour: "red" },
-      "colour is not a known field; known here: name, command, epochs, seed, batchSize, learningRate, checkpoint, stop, segment, retry, memory, numeric, stall, compute, data, env",
+      "colour is not a known field; known here: name, command, epochs, seed, batchSize, learningRate, checkpoint, stop, segment, retry, memory, numeric, stall, compute, image, budgetUsd, data, env",
     ],
     [{ command: ["x", "{batchSize}"] }, "command[1] {batchSize} has no value: give batchSize too"],
     [

@@ -29,6 +29,8 @@ const examples = {
   numeric: [{ metrics: ["loss"], after: "roll-back", learningRateFactor: 0.5, times: 3 }],
   stall: [{ limit: "auto", start: "6h" }],
   compute: [{ gpus: 1, vcpus: 4, memory: "14GiB", market: "spot-first" }],
+  image: ["default", "pytorch"],
+  budgetUsd: [25],
   data: ["data"],
   env: [{ LOG_LEVEL: "info" }],
 } satisfies { readonly [Field in keyof TrainingJobInput]: readonly TrainingJobInput[Field][] };

@@ -1,7 +1,9 @@
 import * as z from "zod";
 import { ReviewAnswer } from "./answers.ts";
 import { Origin } from "./checkpoint-source.ts";
+import { Cost } from "./cost.ts";
 import { FailureClass, failureClasses, recoveryActions } from "./failure.ts";
+import { Instance, Price } from "./instance.ts";
 import { markets } from "./market.ts";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
 import { Next } from "./next.ts";
@@ -61,6 +63,9 @@ export const LiveAttempt = z.strictObject({
   lastEpoch: Ordinal,
   firstPlan: EpochPlan,
   market: z.enum(markets).optional(),
+  /** What it runs on, and what that costs; absent on a machine of one's own. */
+  instance: Instance.optional(),
+  price: Price.optional(),
   /** The Batch job that claimed it. */
   batchJobId: z.string().min(1).max(200).optional(),
   submittedAt: Moment,
@@ -178,6 +183,7 @@ export const RunState = z.strictObject({
     .strictObject({ epoch: Ordinal, times: z.int().min(0), learningRateFactor: z.number().gt(0).max(1) })
     .optional(),
   lostSeconds: z.number().min(0),
+  cost: Cost.optional(),
   /** Why the run ended, in words. */
   ending: z.string().optional(),
 });

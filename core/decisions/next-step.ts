@@ -5,7 +5,9 @@ import type { TrainingJob } from "../job.ts";
 import type { DecisionKind } from "../journal-entry.ts";
 import type { Next } from "../next.ts";
 import type { LiveAttempt, RunState } from "../run-state.ts";
+import { definitionSuffix } from "../stack.ts";
 import { type StopIntent, stopWords } from "../stop.ts";
+import { budgetStop, paysForMore } from "./cost.ts";
 import { isLocal, marketWords, withMarket } from "./market.ts";
 import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
@@ -87,6 +89,7 @@ function startAttempt(state: RunState, circumstances: Circumstances, step: Step)
   const train = {
     attempt: number,
     market: market.now,
+    definition: definitionSuffix(job.image, job.compute.gpus),
     reason: why.slice(0, 2000),
     attemptText: String(number),
     sequenceText: String(state.sequence + 1),
@@ -162,11 +165,20 @@ export function handOver(state: RunState, why: string): Decision<Next> {
   );
 }
 
+/** The stop that a run's budget makes, where that pays for no further epoch. */
+function budgetReached(state: RunState, circumstances: Circumstances): StopIntent | undefined {
+  const { budgetUsd } = circumstances.job;
+  return budgetUsd === undefined || paysForMore(state, circumstances)
+    ? undefined
+    : budgetStop(state, budgetUsd, circumstances.at);
+}
+
 /** What follows when no attempt is live: the end, a stop, a fresh execution, or another attempt. */
 export function nextStep(state: RunState, circumstances: Circumstances, step: Step): Decision<Next> {
   const finished = finishedBecause(circumstances.job, state.progress);
   if (finished !== undefined) return finish(state, finished, step);
-  if (state.stop !== undefined) return halt(state, state.stop, `${step.reason}; ${stopWords(state.stop)}`);
+  const stop = state.stop ?? budgetReached(state, circumstances);
+  if (stop !== undefined) return halt({ ...state, stop }, stop, `${step.reason}; ${stopWords(stop)}`);
   if (state.turns >= circumstances.limits.turnsPerExecution) {
     return handOver(state, step.reason);
   }

@@ -1,4 +1,5 @@
 import type { Assignment, ReviewAnswer } from "../answers.ts";
+import { usdWords } from "../cost.ts";
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { CommitEvent, EndedEvent, ReportEvent, StartedEvent } from "../events.ts";
 import type { TrainingJob } from "../job.ts";
@@ -10,6 +11,7 @@ import type { EpochReport } from "../report.ts";
 import { type LiveAttempt, maxPending, type Progress, type RunState } from "../run-state.ts";
 import { stopWords } from "../stop.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
+import { budgetStop, paysForMore, secondsInBudget } from "./cost.ts";
 import { triesSpotAgain } from "./market.ts";
 import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
@@ -49,10 +51,21 @@ function started(
   state: RunState,
   attempt: LiveAttempt,
   event: StartedEvent,
-  { at, job }: Circumstances,
+  circumstances: Circumstances,
 ): Decision<ReviewAnswer> {
+  const { at, job } = circumstances;
   if (attempt.answers.started !== undefined) return unchanged(attempt.answers.started);
   if (state.stop !== undefined) return leave(state, `run ${state.run} is ${stopWords(state.stop)}`);
+  const { instance, price } = event;
+  if (job.budgetUsd !== undefined && instance !== undefined && price === undefined)
+    return unpriced(state, job.budgetUsd, instance.type, at);
+  const known: LiveAttempt = {
+    ...attempt,
+    ...(instance === undefined ? {} : { instance }),
+    ...(price === undefined ? {} : { price }),
+    claimedAt: at,
+  };
+  const budgetSeconds = secondsInBudget(withAttempt(state, known), known, circumstances);
   const stalls = state.failures.byClass?.stalled;
   const assignment: Assignment = {
     run: state.run,
@@ -65,13 +78,13 @@ function started(
     plan: attempt.firstPlan,
     saving: savingFor(state, attempt, job, at),
     ...(stalls === undefined ? {} : { stalls }),
+    ...(budgetSeconds === undefined ? {} : { budgetSeconds }),
     jobDigest: state.job.digest,
   };
   const answer: ReviewAnswer = { action: "begin", sequence: state.sequence + 1, assignment };
   const claimed: LiveAttempt = {
-    ...attempt,
+    ...known,
     batchJobId: event.batchJobId,
-    claimedAt: at,
     safeAt: at,
     lastSeenAt: at,
     answers: { started: answer },
@@ -82,12 +95,37 @@ function started(
   });
 }
 
+const withAttempt = (state: RunState, attempt: LiveAttempt): RunState => ({
+  ...state,
+  live: state.live.map((live) => (live.number === attempt.number ? attempt : live)),
+});
+
+/** A budget that nobody can keep to: the run stops before anything is trained at a price that is not known. */
+function unpriced(state: RunState, budgetUsd: number, type: string, at: string): Decision<ReviewAnswer> {
+  const sequence = state.sequence + 1;
+  const stop = budgetStop(
+    state,
+    budgetUsd,
+    at,
+    `: what a ${type} costs is not known, give the stack its price`,
+  );
+  const reason = `to be ${stopWords(stop)}`;
+  return {
+    changed: true,
+    reply: { action: "leave", sequence, reason },
+    state: { ...state, sequence, stop },
+    kind: "stop-asked",
+    reason,
+  };
+}
+
 function report(
   state: RunState,
   attempt: LiveAttempt,
   event: ReportEvent,
-  { job, at }: Circumstances,
+  circumstances: Circumstances,
 ): Decision<ReviewAnswer> {
+  const { job, at } = circumstances;
   const { epoch } = event.report;
   const earlier = attempt.answers.report;
   if (earlier?.action === "fail") return unchanged(earlier);
@@ -115,7 +153,7 @@ function report(
   }
   const pending = [...attempt.pending, { report: event.report, at }];
   const progress = pending.reduce((sum, item) => advance(sum, item.report, job), state.progress);
-  const why = finishedBecause(job, progress) ?? segmentEnd(state, attempt, epoch, job, at);
+  const why = finishedBecause(job, progress) ?? segmentEnd(state, { ...attempt, pending }, circumstances);
   const planned = planEpoch(job, state, epoch + 1);
   const answer: ReviewAnswer =
     why === undefined
@@ -136,15 +174,13 @@ function report(
 }
 
 /** Why the attempt ends after `epoch`, though the run does not; `undefined` where it goes on. */
-function segmentEnd(
-  state: RunState,
-  attempt: LiveAttempt,
-  epoch: number,
-  job: TrainingJob,
-  at: string,
-): string | undefined {
+function segmentEnd(state: RunState, attempt: LiveAttempt, circumstances: Circumstances): string | undefined {
+  const { job, at } = circumstances;
+  const epoch = attempt.pending.at(-1)?.report.epoch ?? state.progress.epoch;
   if (epoch >= attempt.lastEpoch) return `the segment ends with epoch ${attempt.lastEpoch}`;
   if (state.stop !== undefined) return stopWords(state.stop);
+  if (job.budgetUsd !== undefined && !paysForMore(withAttempt(state, attempt), circumstances))
+    return `its budget of ${usdWords(job.budgetUsd)} pays for no further epoch`;
   return triesSpotAgain(state, { job, at }) ? "spot is tried again" : undefined;
 }
 

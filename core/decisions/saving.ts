@@ -8,6 +8,7 @@ import {
 } from "../policies/checkpoint-interval.ts";
 import type { Exposure, LiveAttempt, RunState } from "../run-state.ts";
 import type { Saving } from "../saving.ts";
+import { charged } from "./cost.ts";
 import { isLocal } from "./market.ts";
 
 /** What an attempt's failures come from: its market, or this machine. */
@@ -21,12 +22,15 @@ const exposureOf = ({ exposure }: RunState, source: FailureSource): Exposure =>
 export const livedSeconds = ({ claimedAt }: LiveAttempt, at: string): number =>
   secondsBetween(claimedAt ?? at, at);
 
-/** `state` with the life of an attempt counted that is over; `lost` where it failed and training was lost with it. */
+/**
+ * `state` with the life of an attempt counted that is over, and what its instance cost; `lost` where it failed and training
+ * was lost with it.
+ */
 export function exposed(state: RunState, attempt: LiveAttempt, until: string, lost: boolean): RunState {
   const source = failureSource(state, attempt);
   const { seconds, failures } = exposureOf(state, source);
   const more = { seconds: seconds + livedSeconds(attempt, until), failures: failures + (lost ? 1 : 0) };
-  return { ...state, exposure: { ...state.exposure, [source]: more } };
+  return charged({ ...state, exposure: { ...state.exposure, [source]: more } }, attempt, until);
 }
 
 /** What `attempt` is told at `at` about when to save. */

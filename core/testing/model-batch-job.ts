@@ -50,6 +50,7 @@ export class ModelBatchJob {
   #behind: Trained[] = [];
   #saved: Saved | undefined;
   #previous: CheckpointSummary | undefined;
+  #lastEpoch = 0;
   #finished = false;
   #toRemove: string[] = [];
   #removed: string[] = [];
@@ -168,6 +169,7 @@ export class ModelBatchJob {
   #begin(assignment: Assignment): void {
     this.#claimed = true;
     this.#committed = assignment.plan.epoch - 1;
+    this.#lastEpoch = this.#world.lastEpoch(assignment.plan.epoch);
     const { restore } = assignment;
     if (restore === undefined) {
       this.#plan = assignment.plan;
@@ -190,8 +192,11 @@ export class ModelBatchJob {
     const loss = this.#world.diverges && dice.once(8) ? "NaN" : dice.pick(10);
     const report = aReport(plan.epoch, { loss });
     this.#world.journal.pass(report.seconds);
-    this.#behind.push({ report, answered: false });
     this.#plan = undefined;
+    // The commit of a segment's last epoch brings its report.
+    this.#finished = plan.epoch >= this.#lastEpoch && this.#world.keepsCheckpoints && loss !== "NaN";
+    this.#behind.push({ report, answered: this.#finished });
+    if (this.#finished) return;
     this.#ask("training", () => ({
       type: "report",
       run,

@@ -7,6 +7,7 @@ import { ModelJournal, type Reply } from "./model-journal.ts";
 /** A run that a test tells by its events; what is given to `say` is expected to be journalled. */
 export class Story {
   readonly journal: ModelJournal;
+  #seconds = 0;
 
   constructor(turnsPerExecution = 1000) {
     this.journal = new ModelJournal({ turnsPerExecution });
@@ -21,8 +22,10 @@ export class Story {
     return this.state.recent.map(({ report }) => report.epoch);
   }
 
-  /** The event changes the run. */
-  say(event: RunEvent): Reply {
+  /** The event changes the run; it comes `at` so many seconds, where that is said, else at the moment of the last one. */
+  say(event: RunEvent, at?: number): Reply {
+    if (at !== undefined) this.journal.pass(at - this.#seconds);
+    this.#seconds = at ?? this.#seconds;
     const { decision } = this.journal.submit(event);
     expect(decision.changed, `${event.type} was to change the run: ${JSON.stringify(decision.reply)}`).toBe(
       true,

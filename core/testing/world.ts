@@ -55,6 +55,8 @@ export class World {
   /** What happened, to be read when a case fails. */
   readonly log: string[] = [];
   readonly keepsCheckpoints: boolean;
+  /** The last epoch of a segment that begins with `first`, as the job has it. */
+  readonly lastEpoch: (first: number) => number;
   /** Whether a loss can be no number. */
   diverges = true;
   readonly #job: TrainingJobInput;
@@ -69,7 +71,9 @@ export class World {
 
   constructor(job: TrainingJobInput, turnsPerExecution: number) {
     this.#job = job;
-    this.keepsCheckpoints = TrainingJob.parse(job).checkpoint.policy === "keep";
+    const { checkpoint, segment, epochs } = TrainingJob.parse(job);
+    this.keepsCheckpoints = checkpoint.policy === "keep";
+    this.lastEpoch = (first) => (segment === "auto" ? epochs : Math.min(epochs, first - 1 + segment));
     this.journal = new ModelJournal({ turnsPerExecution });
     this.audit = new Audit(this.journal);
     this.startByHand({ job });
