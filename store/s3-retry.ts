@@ -37,6 +37,8 @@ export interface RetryOptions {
   readonly clock: Clock;
   readonly patience: Patience;
   readonly signal?: AbortSignal | undefined;
+  /** What an error means; S3's own table where nothing is said. */
+  readonly meaning?: (error: unknown) => Failure;
 }
 
 /** What is known of the tries before this one. */
@@ -49,10 +51,10 @@ export interface Tries {
 
 /**
  * The one retry policy: exponential waits with full jitter (each anywhere between 0 and twice as much as before), bounded
- * in time. Which errors are tried again is said in `s3-failures.ts`; the others, and the last, are thrown as they came.
+ * in time. Which errors are tried again is said by `meaning`; the others, and the last, are thrown as they came.
  */
 export async function retrying<Result>(
-  { clock, patience, signal }: RetryOptions,
+  { clock, patience, signal, meaning = failureOf }: RetryOptions,
   work: (tries: Tries) => Promise<Result>,
 ): Promise<Result> {
   let began = clock.now();
@@ -69,7 +71,7 @@ export async function retrying<Result>(
       return await work({ doubtful, progress });
     } catch (error) {
       signal?.throwIfAborted();
-      failure = failureOf(error);
+      failure = meaning(error);
       const alike = (seen.get(failure) ?? 0) + 1;
       seen.set(failure, alike);
       if (!failure.again || alike === failure.tries) throw error;

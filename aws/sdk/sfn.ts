@@ -1,0 +1,8 @@
+// Named one by one, so that a bundle has these and no other commands.
+export {
+  DescribeExecutionCommand,
+  ListExecutionsCommand,
+  SFNClient,
+  StartExecutionCommand,
+  StopExecutionCommand,
+} from "@aws-sdk/client-sfn";
