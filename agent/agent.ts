@@ -4,16 +4,20 @@ import { join } from "node:path";
 import { failureRule } from "../core/failure.ts";
 import { outcomeKey } from "../core/keys.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { containerVariables } from "../core/stack.ts";
 import { installation } from "../installation.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore } from "../store/open-store.ts";
 import { identify, thisProcess } from "../store/process-identity.ts";
 import { runAttempt } from "./attempt.ts";
 import { type AttemptError, asAttemptError, AttemptError as Ended } from "./attempt-error.ts";
+import { agentRecord, removeDeadFolders, removeFolder, sayAlive } from "./attempt-folders.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import { killAttemptProcesses } from "./attempt-processes.ts";
 import { Departure } from "./departure.ts";
-import { type AgentEnvironment, readAgentEnvironment } from "./environment.ts";
+import { type AgentEnvironment, readAgentEnvironment, readStopSeconds } from "./environment.ts";
+import { instanceFacts, instanceRegion } from "./instance-facts.ts";
+import { lambdaReviewer } from "./lambda-reviewer.ts";
 import { pipeReviewer, type Reviewer } from "./reviewer.ts";
 import { watchForReclaim } from "./spot-notice.ts";
 import { within } from "./within.ts";
@@ -24,8 +28,8 @@ const leftExitCode = 18;
 /** How long an ending agent waits for its last log part, for the noting of its outcome, and for its output to be read. */
 const farewellMilliseconds = 3000;
 
-/** What a container has between SIGTERM and SIGKILL. */
-const secondsAfterSignal = 30;
+/** And for the removal of its folder; what is left then is removed by a later attempt. */
+const removalMilliseconds = 20_000;
 
 const exitCodeOf = (error: AttemptError): number =>
   error.result === "left" || error.result === "duplicate"
@@ -43,9 +47,17 @@ function controlPipe(onClosed: () => void): Reviewer {
   });
 }
 
+/** Review by Lambda where its function is named, else through the pipe to the driver that started this process. */
+function reviewerOf({ review }: AgentEnvironment, onDriverGone: () => void): Reviewer {
+  if (review !== undefined) return lambdaReviewer(review);
+  if (process.send !== undefined) return controlPipe(onDriverGone);
+  throw new Ended("unknown", `nobody can be asked for work: ${containerVariables.review} is not set`);
+}
+
 /** Asks to leave by signals, and when something in this process failed that nobody waited for. */
 function departureBySignals(): Departure {
   const departure = new Departure();
+  const secondsAfterSignal = readStopSeconds(process.env);
   let signals = 0;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
@@ -84,18 +96,43 @@ function record(folder: string, name: string, pid: number): void {
 
 async function main(departure: Departure): Promise<number> {
   const environment = readAgentEnvironment(process.env);
-  const { run, attempt, batchJobId, folder } = environment;
+  const { folder, scratch } = environment;
+  if (scratch === undefined) return await attend(environment, departure);
+  await mkdir(scratch, { recursive: true });
+  void removeDeadFolders(scratch);
+  const life = sayAlive(folder);
+  try {
+    return await attend(environment, departure);
+  } finally {
+    life.end();
+    await within(removalMilliseconds, removeFolder(folder));
+  }
+}
+
+/** The SDK, and the trainer's own, look for the region in the environment. */
+async function learnRegion({ review, metadata }: AgentEnvironment): Promise<void> {
+  if (review === undefined || metadata === undefined || process.env.AWS_REGION !== undefined) return;
+  const region = await instanceRegion(metadata);
+  if (region !== undefined) process.env.AWS_REGION = region;
+}
+
+/** One attempt, from its claim to its last word. Returns the exit code. */
+async function attend(environment: AgentEnvironment, departure: Departure): Promise<number> {
+  const { run, attempt, batchJobId, folder, metadata } = environment;
   const startedAt = new Date().toISOString();
   let trainer: number | undefined;
-  const reviewer = controlPipe(() => {
+  await learnRegion(environment);
+  const reviewer = reviewerOf(environment, () => {
     endAtOnce(folder, trainer);
     process.exit(failureRule("interrupted").exitCode);
   });
   await mkdir(folder, { recursive: true });
-  record(folder, "agent.json", process.pid);
+  record(folder, agentRecord, process.pid);
 
-  const store = await openStore(environment.store);
-  const { metadata } = environment;
+  const [store, instance] = await Promise.all([
+    openStore(environment.store),
+    metadata === undefined ? undefined : instanceFacts(metadata),
+  ]);
   const spot = metadata === undefined ? undefined : watchForReclaim(metadata, departure);
   const log = new AttemptLog(store, run, attempt, batchJobId);
   let failed: AttemptError | undefined;
@@ -104,6 +141,7 @@ async function main(departure: Departure): Promise<number> {
   try {
     ({ reason: message, removed } = await runAttempt({
       environment,
+      instance,
       store,
       reviewer,
       log,
@@ -138,7 +176,10 @@ async function main(departure: Departure): Promise<number> {
   return failed === undefined ? 0 : exitCodeOf(failed);
 }
 
-/** Leaves the outcome in the store, and tells the driver. Without either, the exit code still says what happened. */
+/**
+ * Leaves the outcome in the store, and tells the driver. Without either, the exit code still says what happened. Of one that
+ * did what it was to do the commits say all: its outcome is in the journal alone, unless it does not get there.
+ */
 async function note(
   { run, attempt, batchJobId, sequence }: AgentEnvironment,
   store: ObjectStore,
@@ -146,10 +187,20 @@ async function note(
   outcome: Outcome,
   removed: string[],
 ): Promise<void> {
+  const event = { type: "ended", run, attempt, batchJobId, outcome, removed } as const;
+  let told = false;
+  const tell = async () => {
+    const answered = reviewer.review({ sequence, event }).then(() => {
+      told = true;
+    });
+    await within(farewellMilliseconds, answered);
+  };
+  const keep = () => store.create(outcomeKey(run, attempt, batchJobId), JSON.stringify(outcome));
   try {
-    await store.create(outcomeKey(run, attempt, batchJobId), JSON.stringify(outcome));
-    const event = { type: "ended", run, attempt, batchJobId, outcome, removed } as const;
-    await within(farewellMilliseconds, reviewer.review({ sequence, event }));
+    if (outcome.result === "done") await tell();
+    if (told) return;
+    await keep();
+    if (outcome.result !== "done") await tell();
   } catch (error) {
     complain("the outcome could not be noted", error);
   }

@@ -57,6 +57,26 @@ describe("a plain command", () => {
     expect(it_.trainers).toHaveLength(3);
   });
 
+  it("asks nothing after the segment's last epoch: its commit brings the report", async () => {
+    const metrics = `echo '{"loss": 0.5}' > "$PAWL_METRICS_FILE"`;
+    const it_ = await scene({ command: shell(`${grow}; ${metrics}`), job: { segment: 2 }, epochs: 9 });
+    await expect(it_.run()).resolves.toEqual({ reason: "the segment ends with epoch 2", removed: [] });
+    expect(it_.happened.toSorted()).toEqual(["commit 1", "commit 2", "report 1", "started"]);
+    expect((await it_.manifest("2-2"))?.reports).toMatchObject([{ epoch: 2, metrics: { loss: 0.5 } }]);
+  });
+
+  it("reports the last epoch where its loss is no number, or where nothing is saved: that is Review's", async () => {
+    const nan = await scene({
+      command: shell(`${grow}; echo '{"loss": NaN}' > "$PAWL_METRICS_FILE"`),
+      job: { segment: 1 },
+    });
+    await nan.run();
+    expect(nan.happened).toContain("report 1");
+    const none = await scene({ command: shell("true"), job: { segment: 1, checkpoint: "none" } });
+    await none.run();
+    expect(none.happened).toContain("report 1");
+  });
+
   it("is told what it needs, and nothing of what is between the agent and its driver", async () => {
     const variables = [
       "PAWL_STORE",

@@ -1,14 +1,17 @@
 import type { ReviewReply } from "../core/answers.ts";
 import type { SentEvent } from "../core/events.ts";
+import type { Instance } from "../core/instance.ts";
 import { TrainingJob } from "../core/job.ts";
 import { leavingSeconds } from "../core/policies/save-cost.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { asAttemptError } from "./attempt-error.ts";
 import type { AttemptLog } from "./attempt-log.ts";
+import { watchBudget } from "./budget-notice.ts";
 import { type Claimed, claim } from "./claim.ts";
 import { Course } from "./course.ts";
 import { aborted, afterAll, type Departure } from "./departure.ts";
 import type { AgentEnvironment } from "./environment.ts";
+import { sourceFolder } from "./job-source.ts";
 import { leaveInOrder } from "./leave-in-order.ts";
 import type { Reviewer } from "./reviewer.ts";
 import { SaveClock } from "./save-clock.ts";
@@ -23,6 +26,8 @@ import { prepareWorkspace, type Workspace } from "./workspace.ts";
 
 export interface AttemptContext {
   readonly environment: AgentEnvironment;
+  /** What it runs on, where that is an instance of EC2 that could be asked. */
+  readonly instance?: Instance | undefined;
   readonly store: ObjectStore;
   readonly reviewer: Reviewer;
   readonly log: AttemptLog;
@@ -55,12 +60,15 @@ const shortWaitMilliseconds = 15_000;
 export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
   const { environment, store, departure } = context;
   const review = sequenced(context.reviewer, environment.sequence);
-  const claimed = await Promise.race([claim(environment, review), aborted(departure.asked)]);
-  const workspace = await prepareWorkspace(environment.folder, claimed.source);
-  const base = { store, folder: claimed.source };
+  const claimed = await Promise.race([claim(context, review), aborted(departure.asked)]);
+  const unpacking = sourceFolder(store, claimed.source, environment.folder);
+  const source = await Promise.race([unpacking, aborted(departure.asked)]);
+  const workspace = await prepareWorkspace(environment.folder, source);
+  const base = { store, folder: source };
   const restored = await restore(base, claimed.assignment, workspace.checkpoint, departure.asked);
-  const parts = await prepare(context, review, { ...claimed, workspace, restored });
+  const parts = await prepare(context, review, { ...claimed, source, workspace, restored });
   const { uploads, session, watch, training } = parts;
+  const endBudget = watchBudget(claimed.assignment.budgetSeconds, departure);
   const failures = [
     uploads.failure.promise,
     session.failure.promise,
@@ -87,13 +95,16 @@ export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
     }
     throw error;
   } finally {
+    endBudget();
     watch.end();
     uploads.stop();
     await session.close();
   }
 }
 
-interface Beginning extends Claimed {
+interface Beginning extends Omit<Claimed, "source"> {
+  /** The folder with the job's code. */
+  readonly source: string | undefined;
   readonly workspace: Workspace;
   readonly restored: Restored;
 }
@@ -124,6 +135,7 @@ async function prepare(
     identity,
     first: plan,
     lastEpoch: lastEpoch(job, plan.epoch),
+    numeric: job.numeric,
     mayStop: job.stop !== undefined,
     resume,
     review,

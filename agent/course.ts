@@ -1,5 +1,6 @@
 import type { ReviewReply } from "../core/answers.ts";
 import type { SentEvent } from "../core/events.ts";
+import { type NumericPolicy, numericProblem } from "../core/policies/numeric.ts";
 import type { DataPosition } from "../core/position.ts";
 import type { EpochPlan, EpochReport } from "../core/report.ts";
 import { maxPending } from "../core/run-state.ts";
@@ -19,6 +20,7 @@ interface CourseContext {
   readonly first: EpochPlan;
   /** The last epoch of the segment, after which there is nothing more to train. */
   readonly lastEpoch: number;
+  readonly numeric: NumericPolicy;
   /** Whether the job's own rule can end the run at any epoch. */
   readonly mayStop: boolean;
   /** What is trained of the first epoch already. */
@@ -99,11 +101,29 @@ export class Course {
       seconds: report.seconds ?? this.seconds,
     };
     this.#lastSeconds = sent.seconds;
-    const reply = this.#context.review({ ...this.#context.identity, type: "report", report: sent });
+    const reply = this.#isLast(sent) ? this.#finished() : this.#ask(sent);
     reply.catch(() => {});
     this.#current = { report: sent, reply };
     this.#unsaved.push(this.#current);
     this.#handOverWhenWhole();
+  }
+
+  #ask(report: EpochReport): Promise<ReviewReply> {
+    return this.#context.review({ ...this.#context.identity, type: "report", report });
+  }
+
+  /**
+   * Whether there is nothing to ask: nothing follows the segment's last epoch, and its checkpoint brings the report, so that its commit
+   * says it all. A loss that is no number, and an epoch that leaves no checkpoint, are for Review.
+   */
+  #isLast({ epoch, metrics }: EpochReport): boolean {
+    const { lastEpoch, numeric } = this.#context;
+    return epoch >= lastEpoch && this.#plan.checkpoint && numericProblem(numeric, metrics) === undefined;
+  }
+
+  async #finished(): Promise<ReviewReply> {
+    const { lastEpoch } = this.#context;
+    return { answer: { action: "finish", sequence: 0, reason: `the segment ends with epoch ${lastEpoch}` } };
   }
 
   /** Whether the end of this epoch is to be saved: as the schedule says, and always where nothing comes after it. */

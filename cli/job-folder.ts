@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { PawlError } from "../core/errors.ts";
+import { folderOf } from "../core/source.ts";
 import type { JournalHead } from "../lambdas/journalled.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
@@ -8,12 +9,13 @@ import type { ObjectStore } from "../store/object-store.ts";
  * where the job's folder is not here. A finished run needs none.
  */
 export async function checkJobFolder({ state, source }: JournalHead, store: ObjectStore): Promise<void> {
-  if (source === undefined || state.status === "finished") return;
-  const found = await stat(source.folder).catch(() => undefined);
+  const folder = folderOf(source);
+  if (folder === undefined || state.status === "finished") return;
+  const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   const { run } = state;
-  throw new PawlError("JOB_NOT_FOUND", `the folder of run ${run}'s job is not here: ${source.folder}`, {
+  throw new PawlError("JOB_NOT_FOUND", `the folder of run ${run}'s job is not here: ${folder}`, {
     next: `Go to where its job file is now: pawl train FILE --run ${run} --store ${store.address} goes on from there.`,
-    details: { run, folder: source.folder },
+    details: { run, folder },
   });
 }

@@ -8,6 +8,13 @@ const runJournalPrefix = (run: string): string => `${journalPrefix}${run}/`;
 export const journalKey = (run: string, sequence: number): string =>
   `${runJournalPrefix(run)}${String(sequence).padStart(10, "0")}.json`;
 
+export const codePrefix = "code/";
+
+/** Packed code, named by its content: what is there is never uploaded again. */
+export const codeKey = (digest: string): string => `${codePrefix}${digest}.tar.gz`;
+
+export const codeKeyPattern = /^code\/[0-9a-f]{64}\.tar\.gz$/;
+
 /** All checkpoints of a run, by their name. */
 export const checkpointsPrefix = (run: string): string => `checkpoints/${run}/`;
 
@@ -49,4 +56,6 @@ export function logPart(key: string): number | undefined {
 /** Runs that Sweep knows to be at rest, so that it need not read them again. */
 export const restingKey = "sweep/resting.json";
 
-export const leaseKey = (run: string): string => `leases/${run}.json`;
+export const leasesPrefix = "leases/";
+
+export const leaseKey = (run: string): string => `${leasesPrefix}${run}.json`;

@@ -10,6 +10,7 @@ import type { OpenEvent } from "../core/events.ts";
 import { TrainingJob } from "../core/job.ts";
 import { jobChanges } from "../core/job-digest.ts";
 import { journalKey, manifestKey } from "../core/keys.ts";
+import { folderOf } from "../core/source.ts";
 import { findManifest } from "../store/checkpoints-manifest.ts";
 import { absolutePlace, type OriginSearch, originStore } from "../store/checkpoints-origin.ts";
 import { lookAt } from "../store/checkpoints-place.ts";
@@ -53,7 +54,7 @@ export async function originFor(
     const sameSource = !changes.some(({ field }) => field.startsWith("checkpoint.from."));
     if (sameSource && head.state.origin !== undefined) return head.state.origin;
   }
-  return await findOrigin(given.checkpoint.from, { store, folder: (source ?? head?.source)?.folder });
+  return await findOrigin(given.checkpoint.from, { store, folder: folderOf(source ?? head?.source) });
 }
 
 /**

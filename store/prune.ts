@@ -13,6 +13,7 @@ import {
   type RunSurvey,
 } from "../core/prune.ts";
 import type { RunState } from "../core/run-state.ts";
+import { folderOf } from "../core/source.ts";
 import { readManifest, removeCheckpoint } from "./checkpoints.ts";
 import { inParallel } from "./checkpoints-parallel.ts";
 import { type Journal, openJournal } from "./journal.ts";
@@ -129,7 +130,7 @@ async function isThis(
   if (place === store.address) return true;
   if (place.startsWith("s3://") || !isAbsolute(store.address)) return false;
   const opened = await journal.entry(state.run, state.job.sequence);
-  const folder = opened?.event.type === "open" ? opened.event.source?.folder : undefined;
+  const folder = opened?.event.type === "open" ? folderOf(opened.event.source) : undefined;
   return await sameFolder(folder === undefined ? place : resolve(folder, place), store.address);
 }
 

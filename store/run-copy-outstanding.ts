@@ -21,7 +21,7 @@ export interface Outstanding {
   readonly files: readonly ManifestFile[];
   /** Keys of files that an earlier copy, which did not end, has left. */
   readonly there: ReadonlyMap<string, number>;
-  /** What attempts left, beside their checkpoints: keys and sizes. */
+  /** What attempts left, beside their checkpoints, and the packed code: keys and sizes. */
   readonly records: ReadonlyMap<string, number>;
   readonly entries: { readonly first: number; readonly last: number };
   readonly objects: number;
@@ -65,6 +65,12 @@ async function missingRecords({ from, to }: Both, run: string): Promise<Map<stri
   return ours;
 }
 
+/** Packed code is named by what it holds: what is there is the same, though it may be compressed in another way. */
+async function missingCode({ from, to }: Both, key: string | undefined): Promise<Map<string, number>> {
+  if (key === undefined || (await to.has(key))) return new Map();
+  return await sizes(from, key);
+}
+
 /** The bytes of the entries `first` to `last`, which must be readable: what nobody could read must not go over. */
 async function entryBytes({ from, signal }: Both, run: string, first: number, last: number): Promise<number> {
   if (first > last) return 0;
@@ -86,16 +92,16 @@ async function entryBytes({ from, signal }: Both, run: string, first: number, la
 
 /**
  * Compares what is to go over with what the destination has; writes nothing. The journals have the first `common` entries
- * in common. Errors: RUN_DIVERGED where it has something else under a key; JOURNAL_DAMAGED.
+ * in common; `code` is the packed code that the run needs, where it has such. Errors: RUN_DIVERGED where it has something else under a key; JOURNAL_DAMAGED.
  */
 export async function findOutstanding(
   both: Both,
   run: string,
   checkpoints: readonly CheckpointCopy[],
-  { common, last }: { common: number; last: number },
+  { common, last, code }: { common: number; last: number; code: string | undefined },
 ): Promise<Outstanding> {
   const left = await missingCheckpoints(both, checkpoints);
-  const records = await missingRecords(both, run);
+  const records = new Map([...(await missingRecords(both, run)), ...(await missingCode(both, code))]);
   const there = new Map<string, number>();
   for (const each of new Set(left.map((checkpoint) => checkpoint.run))) {
     for (const [key, sizeBytes] of await sizes(both.to, checkpointsPrefix(each))) there.set(key, sizeBytes);

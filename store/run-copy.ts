@@ -4,6 +4,7 @@ import { parseCheckpointName } from "../core/prune.ts";
 import type { RunState } from "../core/run-state.ts";
 import { damaged } from "./checkpoints-manifest.ts";
 import { inParallel } from "./checkpoints-parallel.ts";
+import { codeInForce } from "./code-in-use.ts";
 import { openJournal } from "./journal.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { type CopyContext, copyBytes, copyKnown, copyRecord } from "./run-copy-objects.ts";
@@ -44,7 +45,7 @@ export interface CopyResult {
 const atATime = 8;
 
 /**
- * Brings a run from one store to another: checkpoints, what its attempts left, and the journal last and in order, so that
+ * Brings a run from one store to another: checkpoints, what its attempts left, its packed code, and the journal last and in order, so that
  * whatever a crash leaves can be gone on from by calling this again. Whether it may is decided before anything is
  * written. The caller holds the run's lease in both. A checkpoint that is damaged in the source stays behind; where it is
  * the newest, nothing of the journal goes over.
@@ -67,7 +68,8 @@ export async function copyRun(copy: RunCopy): Promise<CopyResult> {
   for (const checkpoint of plan.checkpoints) {
     if (checkpoint.run !== run) await mayTakeAlong(copy, checkpoint);
   }
-  const work = await findOutstanding(copy, run, plan.checkpoints, { common, last });
+  const code = await codeInForce(openJournal(from), newest.state);
+  const work = await findOutstanding(copy, run, plan.checkpoints, { common, last, code });
 
   const counted = { objects: 0, bytes: 0, copied: 0 };
   const tell = () => {

@@ -81,6 +81,8 @@ export class Scene implements Reviewer {
       folder: this.folder,
       batchJobId,
       metadata: undefined,
+      scratch: undefined,
+      review: undefined,
     };
   }
 
