@@ -1,4 +1,3 @@
-import * as z from "zod";
 import { type ExitCode, exitCodes, PawlError } from "../core/errors.ts";
 import type { TrainingJob, TrainingJobInput } from "../core/job.ts";
 import { jobDigest } from "../core/job-digest.ts";
@@ -11,6 +10,7 @@ import type { Console, OptionValues } from "./commands.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { nextCommand } from "./next-command.ts";
 import { Progress } from "./progress.ts";
+import { heldNext, refusal } from "./refusal.ts";
 import { renderSummary, summarizeRun } from "./summary.ts";
 
 export interface Following {
@@ -53,6 +53,7 @@ export async function follow(following: Following): Promise<ExitCode> {
       startAgain: options.startAgain === true,
       ...given,
       interrupt: interrupt.signal,
+      isExecutionAlive: async (...of) => await (await import("./execution.ts")).isExecutionAlive(...of),
       onMessage: (message) => {
         progress.show(message);
         if (message.code === "stop.asked") {
@@ -93,50 +94,12 @@ export async function follow(following: Following): Promise<ExitCode> {
   } catch (error) {
     if (!(error instanceof PawlError) || error.code !== "RUN_HELD") throw error;
     throw new PawlError("RUN_HELD", error.message, {
-      ...heldNext(following),
+      next: heldNext(following),
       details: error.details,
       cause: error,
     });
   } finally {
     progress.end();
     restore();
-  }
-}
-
-const heldNext = ({ run, store }: Following): { next: string } => ({
-  next: `Wait until it ends, or stop it with '${nextCommand("stop", run, store)}'; what it has committed is kept.`,
-});
-
-/** The state machine ended without the run: its error in the CLI's words. */
-function refusal(failure: { error: string; cause: string } | undefined, following: Following): PawlError {
-  const { error, cause } = failure ?? { error: "unknown", cause: "the state machine gave no reason" };
-  if (error === "Pawl.RunHeld" || error === "Pawl.Superseded")
-    return new PawlError("RUN_HELD", cause, heldNext(following));
-  if (error === "Pawl.JobChanged")
-    return new PawlError("JOB_CHANGED", cause, { next: "Go on with --accept-changes." });
-  if (error === "Pawl.NothingLeft") {
-    const { run, store } = following;
-    const next = `To begin at epoch 1 again: '${nextCommand("resume", run, store)} --start-again'. The damaged files stay in the store.`;
-    return new PawlError("CHECKPOINT_DAMAGED", cause, { next });
-  }
-  if (error === "Pawl.JobInvalid") return new PawlError("JOB_INVALID", cause);
-  if (error === "Pawl.CheckpointNotFound")
-    return new PawlError("CHECKPOINT_NOT_FOUND", cause, {
-      next: "Correct checkpoint.from in the job file, and run the same command again.",
-    });
-  return new PawlError("DEFINITION_FAILED", `the state machine failed: ${error}: ${words(cause)}`, {
-    details: { error, cause },
-    next: "What was committed is kept: correct the cause and run the same command again.",
-  });
-}
-
-const FunctionError = z.object({ errorMessage: z.string() });
-
-/** A cause for people: of a function's error, which is JSON with a trace, its message. */
-function words(cause: string): string {
-  try {
-    return FunctionError.parse(JSON.parse(cause)).errorMessage;
-  } catch {
-    return cause.split("\n")[0] ?? cause;
   }
 }

@@ -1,16 +1,28 @@
 import type { RunState } from "../core/run-state.ts";
 import { resting } from "../core/standing.ts";
-import { leaseLiveness } from "../local/lease.ts";
+import { leaseLiveness } from "../lambdas/lease-liveness.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Summary } from "./summary.ts";
 
-/** Whether somebody trains the run now, and who. An execution on AWS is believed: the store cannot tell. */
+/**
+ * Whether somebody trains the run now, and who. Of an execution on AWS, Step Functions is asked; where it cannot be, the
+ * execution is believed to be alive.
+ */
 export async function whoDrives(
   store: ObjectStore,
-  { run, driver }: Pick<RunState, "run" | "driver">,
+  { run, driver, successor }: Pick<RunState, "run" | "driver"> & { successor?: string | undefined },
 ): Promise<{ alive: boolean; who: string }> {
-  if (driver.id.startsWith("arn:")) return { alive: true, who: `execution ${driver.execution}` };
-  return await leaseLiveness(store).check(run, driver);
+  if (!driver.id.startsWith("arn:")) return await leaseLiveness(store).check(run, driver);
+  const { isExecutionAlive } = await import("./execution.ts");
+  return { alive: await isExecutionAlive(driver.id, successor), who: `execution ${driver.execution}` };
+}
+
+/** How the execution ended that drove a run which is not at rest, where that was one on AWS and it can be asked. */
+export async function endedAs(state: Pick<RunState, "status" | "driver">): Promise<string | undefined> {
+  if (!isUnderWay(state) || !state.driver.id.startsWith("arn:")) return undefined;
+  const { endingOf, endingWords } = await import("./execution.ts");
+  const ending = await endingOf(state.driver.id);
+  return ending === undefined ? undefined : endingWords(ending);
 }
 
 export const isUnderWay = ({ status }: Pick<RunState, "status">): boolean =>

@@ -43,11 +43,21 @@ async function readLog(
   }
 }
 
-/** Checkpoints of `attempt` that no entry has committed, and what it never finished. An attempt is at most one epoch ahead of its reports. */
-function findUncommitted(store: ObjectStore, state: RunState, attempt: LiveAttempt) {
+/**
+ * Checkpoints of `attempt` that no entry has committed, and what it never finished. An attempt is at most one epoch ahead of its
+ * reports; nothing is looked for where its whole segment counts.
+ */
+async function findUncommitted(store: ObjectStore, state: RunState, attempt: LiveAttempt) {
+  if (state.progress.epoch >= attempt.lastEpoch) return { complete: [], unfinished: [] };
   const from = state.progress.epoch + 1;
   const reported = attempt.pending.at(-1)?.report.epoch ?? state.progress.epoch;
-  return findCheckpoints(store, state.run, attempt.number, from, Math.min(reported + 1, from + maxPending));
+  return await findCheckpoints(
+    store,
+    state.run,
+    attempt.number,
+    from,
+    Math.min(reported + 1, from + maxPending),
+  );
 }
 
 interface Ending {

@@ -66,7 +66,7 @@ export async function decideAndJournal<Event extends RunEvent, Reply>(
       state,
     };
     if (await ports.journal.append(entry)) {
-      ports.onEntry?.(entry);
+      ports.onEntry?.(entry, head?.state);
       const source = event.type === "open" ? (event.source ?? head?.source) : head?.source;
       return { reply: decision.reply, head: { ...advanceHead(head, event, state), source } };
     }

@@ -7,10 +7,12 @@ import { automaticRun } from "../core/names.ts";
 import type { Next } from "../core/next.ts";
 import { parseJob } from "../core/parse-job.ts";
 import { ExecutionInput, OpenRequest } from "../core/requests.ts";
+import { withJobs } from "./aws-ports.ts";
 import { deployed } from "./deployed.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { decideAndJournal, type JournalHead } from "./journalled.ts";
 import { isOriginError, originFor } from "./origin.ts";
+import { checkPlaceable } from "./placeable.ts";
 import type { Ports } from "./ports.ts";
 
 /** Opens a run for a driver: begins it, takes it over, or looks at it again after a wait. */
@@ -32,6 +34,7 @@ export const openRun =
       // A hand-over goes on with what lives: nothing has happened to it.
       const isWatched = same || state?.successor === driver.execution;
       const letIn = same || !holder.alive || state?.successor === driver.execution;
+      if (ports.offers !== undefined && letIn && !same) checkPlaceable(ports.offers, head, request);
       const origin = letIn ? await originFor(ports.store, head, request) : undefined;
       return {
         type: "open",
@@ -50,8 +53,11 @@ export const openRun =
     try {
       return (await decideAndJournal(ports, run, 0, observe, decideNext)).reply;
     } catch (error) {
-      if (!isOriginError(error)) throw error;
-      return refuse({ run, sequence: 0, generation: 0 }, "Pawl.CheckpointNotFound", error.message);
+      const refused = (name: "Pawl.CheckpointNotFound" | "Pawl.JobInvalid", cause: string) =>
+        refuse({ run, sequence: 0, generation: 0 }, name, cause);
+      if (isOriginError(error)) return refused("Pawl.CheckpointNotFound", error.message);
+      if (isJobInvalid(error)) return refused("Pawl.JobInvalid", error.message);
+      throw error;
     }
   };
 
@@ -76,6 +82,9 @@ async function evidenceOnLive(
 
 type Request = Pick<OpenEvent, "run" | "job" | "source" | "acceptChanges" | "startAgain">;
 
+const isJobInvalid = (error: unknown): error is PawlError =>
+  error instanceof PawlError && error.code === "JOB_INVALID";
+
 function readInput(input: unknown): Request | { refused: Next } {
   const refused = (cause: string) => ({
     refused: refuse({ run: "unnamed", sequence: 0, generation: 0 }, "Pawl.JobInvalid", cause),
@@ -99,9 +108,9 @@ function readInput(input: unknown): Request | { refused: Next } {
       ...(startAgain === undefined ? {} : { startAgain }),
     };
   } catch (error) {
-    if (error instanceof PawlError && error.code === "JOB_INVALID") return refused(error.message);
+    if (isJobInvalid(error)) return refused(error.message);
     throw error;
   }
 }
 
-export const handler = deployed(openRun);
+export const handler = deployed(openRun, withJobs);

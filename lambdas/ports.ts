@@ -1,6 +1,8 @@
 import type { DecisionLimits } from "../core/decision.ts";
+import type { PriceList } from "../core/instance.ts";
 import type { JournalEntry } from "../core/journal-entry.ts";
-import type { Driver } from "../core/run-state.ts";
+import type { Driver, RunState } from "../core/run-state.ts";
+import type { Offers } from "../core/stack.ts";
 import type { Journal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
@@ -14,11 +16,18 @@ export interface Ports {
   /** In [0, 1). */
   readonly random: () => number;
   readonly limits: DecisionLimits;
-  /** Told of each entry once it is durable. */
-  readonly onEntry?: (entry: JournalEntry) => void;
+  /** Told of each entry once it is durable, and of the state that it was decided from; the first one has none. */
+  readonly onEntry?: (entry: JournalEntry, before: RunState | undefined) => void;
+  /** What the stack can give a job; absent on a machine of one's own. */
+  readonly offers?: Offers;
+  /** Prices that replace the table's. */
+  readonly prices?: PriceList;
   /** Tells people that a run is at rest; only Sweep calls it, once that is durable. The same notice can come twice. */
   readonly notify?: (notice: Notice) => Promise<void>;
 }
+
+/** What a decision needs that asks neither who drives a run nor what its Batch jobs do. */
+export type DecidingPorts = Omit<Ports, "liveness" | "jobs" | "notify">;
 
 export interface Notice {
   readonly run: string;

@@ -6,7 +6,7 @@ import { RecoverRequest } from "../core/requests.ts";
 import { deployed } from "./deployed.ts";
 import { evidenceOn } from "./evidence.ts";
 import { decideAndJournal } from "./journalled.ts";
-import type { Ports } from "./ports.ts";
+import type { DecidingPorts } from "./ports.ts";
 
 const JobId = z.object({ JobId: z.string() });
 
@@ -22,7 +22,7 @@ function failedJobId(error: string, cause: string | undefined): string | undefin
 
 /** Decides what follows a failed Train: another attempt, a wait, or the end. */
 export const recoverRun =
-  (ports: Ports) =>
+  (ports: DecidingPorts) =>
   async (payload: unknown): Promise<Next> => {
     const { run, generation, sequence, attempt, error } = RecoverRequest.parse(payload);
     const caught = { error: error.Error, cause: error.Cause };
@@ -40,4 +40,4 @@ export const recoverRun =
     return reply;
   };
 
-export const handler = deployed(recoverRun);
+export const handler = deployed(recoverRun, ({ ports }) => ports);

@@ -3,6 +3,7 @@ import { isStoreWide, PawlError } from "../core/errors.ts";
 import { automaticRun, Name } from "../core/names.ts";
 import type { SweepAnswer } from "../core/sweep.ts";
 import { inParallel } from "../store/checkpoints-parallel.ts";
+import { withNotices } from "./aws-ports.ts";
 import { deployed } from "./deployed.ts";
 import type { Ports } from "./ports.ts";
 import { RestingRuns } from "./resting-runs.ts";
@@ -122,4 +123,4 @@ async function runsAfter({ journal }: Ports, after: string | undefined): Promise
   return names;
 }
 
-export const handler = deployed(sweepRuns);
+export const handler = deployed(sweepRuns, withNotices);

@@ -1,15 +1,17 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { constants } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import { type PipeReply, PipeRequest } from "../agent/reviewer.ts";
-import { within } from "../agent/within.ts";
 import type { ReviewReply } from "../core/answers.ts";
 import { PawlError } from "../core/errors.ts";
 import { installation } from "../installation.ts";
 import type { JobRef, JobSight, Jobs } from "../lambdas/ports.ts";
+import { type Container, endOf, hasEnded, killGroup } from "./batch/container.ts";
+import { BatchJob, type JobStatus } from "./batch/job.ts";
+import { pascalCase } from "./batch/pascal-case.ts";
+import { Throttle, tooManyRequests } from "./batch/throttle.ts";
 import { StateError } from "./interpreter.ts";
 import { killAttempt, removeAttempt } from "./scratch.ts";
 
@@ -22,9 +24,6 @@ const SubmitJob = z.object({
     Environment: z.array(z.object({ Name: z.string(), Value: z.string() })),
   }),
 });
-type SubmitJob = z.infer<typeof SubmitJob>;
-
-type JobStatus = "SUBMITTED" | "RUNNABLE" | "STARTING" | "RUNNING" | "SUCCEEDED" | "FAILED";
 
 export interface JobUpdate {
   readonly jobId: string;
@@ -45,33 +44,26 @@ export interface LocalBatchOptions {
   readonly onOutput?: (jobId: string, chunk: Uint8Array) => void;
 }
 
-interface Job {
-  readonly id: string;
+interface Attempt {
   readonly attempt: number;
-  readonly folder: string;
-  readonly agent: ChildProcess;
-  /** Settles when the agent has ended and all of its output is read. */
-  readonly ended: Promise<void>;
-  /** Settles when nothing of the job is left: no process, no folder. */
-  readonly gone: Promise<void>;
-  reclaimed: string | undefined;
-  /** Why it is ended, where somebody asked Batch to. */
-  terminated: string | undefined;
+  readonly job: BatchJob;
 }
 
-/** How long the last output of an agent that has ended is waited for. */
-const lastOutputMilliseconds = 2000;
-
 /** How long a container has between SIGTERM and SIGKILL. */
-const stopTimeoutMilliseconds = 30_000;
+const stopMilliseconds = 30_000;
 
 /** What a person can do to the Batch of this machine. */
-export type LocalBatchControl = Pick<LocalBatch, "killAll" | "reclaim">;
+export type LocalBatchControl = Pick<
+  LocalBatch,
+  "killAll" | "reclaim" | "throttle" | "outOfMemory" | "killJob"
+>;
 
-/** AWS Batch on this machine: each job is an agent as a child process, with Batch's states and result shapes. */
+/** AWS Batch inside this process: each job is an agent as a child process, which asks Review through its pipe. */
 export class LocalBatch implements Jobs {
   readonly #options: LocalBatchOptions;
-  readonly #jobs = new Map<string, Job>();
+  /** What is there of jobs: each until nothing of it is left. */
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #throttle = new Throttle();
   /** Set when everything is to end: nothing is started any more. */
   #closing = false;
   /** Why everything is ended, where somebody asked that it be. */
@@ -84,32 +76,41 @@ export class LocalBatch implements Jobs {
   /** `batch:submitJob.sync`: runs a job to its end. Throws StateError as the service integration does. */
   async submitAndWait(parameters: unknown): Promise<unknown> {
     const request = SubmitJob.parse(parameters);
-    const jobId = randomUUID();
-    const environment = Object.fromEntries(
-      request.ContainerOverrides.Environment.map(({ Name, Value }) => [Name, Value]),
-    );
+    if (this.#throttle.refuses()) throw throttled();
+    const given = request.ContainerOverrides.Environment.map(({ Name, Value }) => ({
+      name: Name,
+      value: Value,
+    }));
+    const environment = Object.fromEntries(given.map(({ name, value }) => [name, value]));
     const attempt = Number(environment.PAWL_ATTEMPT);
-    const update = (status: JobStatus) => this.#options.onUpdate?.({ jobId, attempt, status });
-    const createdAt = Date.now();
-    for (const status of ["SUBMITTED", "RUNNABLE", "STARTING"] as const) update(status);
-    const folder = join(this.#options.scratch, `${attempt}-${jobId}`);
+    const id = randomUUID();
+    const job = new BatchJob({
+      id,
+      request: {
+        jobName: request.JobName,
+        jobQueue: request.JobQueue,
+        jobDefinition: request.JobDefinition,
+        container: { environment: given },
+      },
+      stopMilliseconds,
+      onStatus: (status) => this.#options.onUpdate?.({ jobId: id, attempt, status }),
+    });
+    job.wait();
+    job.place();
+    const folder = join(this.#options.scratch, `${attempt}-${id}`);
     await mkdir(folder, { recursive: true });
     if (this.#closing) throw new StateError("States.TaskFailed", "this machine's Batch is closing");
     if (this.#terminated !== undefined) {
       await removeAttempt(folder);
-      update("FAILED");
-      throw new StateError("States.TaskFailed", JSON.stringify(unstarted(request, jobId, this.#terminated)));
+      job.terminate(this.#terminated);
     }
-    const job = this.#start(jobId, attempt, folder, environment);
-    const startedAt = Date.now();
-    update("RUNNING");
-    await job.ended;
-    const stoppedAt = Date.now();
-    await job.gone;
-    const detail = describe(request, job, { createdAt, startedAt, stoppedAt });
-    update(detail.Status);
-    if (detail.Status === "FAILED") throw new StateError("States.TaskFailed", JSON.stringify(detail));
-    return detail;
+    this.#attempts.set(id, { attempt, job });
+    const detail = await job
+      .run(() => this.#start(id, folder, environment))
+      .finally(() => this.#attempts.delete(id));
+    const described = pascalCase(detail);
+    if (detail.status === "FAILED") throw new StateError("States.TaskFailed", JSON.stringify(described));
+    return described;
   }
 
   async look(job: JobRef): Promise<JobSight> {
@@ -119,14 +120,14 @@ export class LocalBatch implements Jobs {
   async end(job: JobRef, _reason: string): Promise<JobSight> {
     const found = this.#find(job);
     if (found === undefined) return { running: false };
-    await stop(found);
+    await found.job.stop();
     return { running: false, stoppedAt: new Date().toISOString() };
   }
 
   /** Starts no job any more, and ends every one as Batch would: SIGTERM, and SIGKILL for those that do not leave. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all([...this.#jobs.values()].map(stop));
+    await Promise.all(this.#jobs().map((job) => job.stop()));
   }
 
   /**
@@ -135,35 +136,48 @@ export class LocalBatch implements Jobs {
    */
   terminateAll(reason: string): void {
     this.#terminated = reason;
-    for (const job of this.#jobs.values()) {
-      job.terminated = reason;
-      // What goes wrong with it is told to whoever waits for the job.
-      stop(job).catch(() => {});
-    }
+    for (const job of this.#jobs()) job.terminate(reason);
   }
 
   /** Kills everything at once. `close` then waits until it is gone. */
   killAll(): void {
     this.#closing = true;
-    for (const job of this.#jobs.values()) killJob(job);
+    for (const job of this.#jobs()) job.kill();
   }
 
   /** Takes the host away from every running job, without a word, as a spot reclaim does. */
   reclaim(instance: string): void {
-    for (const job of this.#jobs.values()) {
-      if (hasEnded(job.agent)) continue;
-      job.reclaimed = instance;
-      killJob(job);
-    }
+    for (const job of this.#jobs()) job.reclaim(instance);
   }
 
-  #find({ attempt, batchJobId }: JobRef): Job | undefined {
-    return [...this.#jobs.values()].find(
-      (job) => job.attempt === attempt && (batchJobId === undefined || job.id === batchJobId),
+  /** The next `count` submissions are refused as an account's that has asked for too much. */
+  throttle(count: number): void {
+    this.#throttle.next(count);
+  }
+
+  /** The kernel kills an attempt's containers, which need more memory than they have. */
+  outOfMemory(attempt: number): void {
+    for (const job of this.#jobs(attempt)) job.outOfMemory();
+  }
+
+  /** SIGKILL to everything of an attempt, which nobody says a word about. */
+  killJob(attempt: number): void {
+    for (const job of this.#jobs(attempt)) job.kill();
+  }
+
+  #jobs(attempt?: number): BatchJob[] {
+    return [...this.#attempts.values()]
+      .filter((each) => attempt === undefined || each.attempt === attempt)
+      .map(({ job }) => job);
+  }
+
+  #find({ attempt, batchJobId }: JobRef): Attempt | undefined {
+    return [...this.#attempts.values()].find(
+      (each) => each.attempt === attempt && (batchJobId === undefined || each.job.id === batchJobId),
     );
   }
 
-  #start(id: string, attempt: number, folder: string, environment: Record<string, string>): Job {
+  #start(id: string, folder: string, environment: Record<string, string>): Container {
     const agent = fork(installation.agent, [], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -181,18 +195,20 @@ export class LocalBatch implements Jobs {
     agent.stdout?.on("data", output);
     agent.stderr?.on("data", output);
     agent.on("message", (message) => void this.#answer(agent, message));
-    const ended = new Promise<void>((resolve) => {
-      const closed = new Promise((read) => agent.once("close", read));
-      agent.once("exit", () => void within(lastOutputMilliseconds, closed).then(resolve));
-      // Also of a signal or an answer that did not reach it; only one that has no number was never started.
-      agent.on("error", () => agent.pid === undefined && resolve());
-    });
+    const ended = endOf(agent);
     // A container's processes end with it.
-    const gone = ended.then(() => removeAttempt(folder)).finally(() => this.#jobs.delete(id));
+    const gone = ended.then(() => removeAttempt(folder)).finally(() => this.#attempts.delete(id));
     gone.catch(() => {});
-    const job: Job = { id, attempt, folder, agent, ended, gone, reclaimed: undefined, terminated: undefined };
-    this.#jobs.set(id, job);
-    return job;
+    return {
+      ended,
+      gone,
+      hasEnded: () => hasEnded(agent),
+      stop: () => void agent.kill("SIGTERM"),
+      kill: () => {
+        killGroup(agent);
+        killAttempt(folder);
+      },
+    };
   }
 
   async #answer(agent: ChildProcess, message: unknown): Promise<void> {
@@ -210,63 +226,9 @@ export class LocalBatch implements Jobs {
   }
 }
 
-const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
-  exitCode !== null || signalCode !== null;
-
-async function stop(job: Job): Promise<void> {
-  job.agent.kill("SIGTERM");
-  const timer = setTimeout(() => killJob(job), stopTimeoutMilliseconds);
-  await job.gone;
-  clearTimeout(timer);
-}
-
-function killJob({ agent, folder }: Job): void {
-  try {
-    // Its number may be another's once it has ended.
-    if (agent.pid !== undefined && !hasEnded(agent)) process.kill(-agent.pid, "SIGKILL");
-  } catch {
-    // Nothing of the group is left.
-  }
-  killAttempt(folder);
-}
-
-/** A job that was terminated before it had a host, as Batch describes it. */
-const unstarted = (request: SubmitJob, JobId: string, StatusReason: string) => ({
-  JobId,
-  JobName: request.JobName,
-  JobQueue: request.JobQueue,
-  JobDefinition: request.JobDefinition,
-  Status: "FAILED",
-  StatusReason,
-  Attempts: [],
-  Container: { Environment: request.ContainerOverrides.Environment },
-});
-
-/** The job as Batch describes it. */
-function describe(
-  request: SubmitJob,
-  job: Job,
-  times: { createdAt: number; startedAt: number; stoppedAt: number },
-) {
-  const { signalCode, exitCode } = job.agent;
-  const code = signalCode === null ? exitCode : 128 + constants.signals[signalCode];
-  const reclaimed = job.reclaimed !== undefined;
-  const exit = reclaimed || code === null ? {} : { ExitCode: code };
-  const Status: "SUCCEEDED" | "FAILED" = code === 0 && !reclaimed ? "SUCCEEDED" : "FAILED";
-  const StatusReason = reclaimed
-    ? `Host EC2 (instance ${job.reclaimed}) terminated.`
-    : (job.terminated ?? "Essential container in task exited");
-  return {
-    JobId: job.id,
-    JobName: request.JobName,
-    JobQueue: request.JobQueue,
-    JobDefinition: request.JobDefinition,
-    Status,
-    StatusReason,
-    CreatedAt: times.createdAt,
-    StartedAt: times.startedAt,
-    StoppedAt: times.stoppedAt,
-    Attempts: [{ Container: exit, StartedAt: times.startedAt, StoppedAt: times.stoppedAt, StatusReason }],
-    Container: { ...exit, Environment: request.ContainerOverrides.Environment },
-  };
-}
+/** What the service integration says of a submission that Batch refused. */
+const throttled = (): StateError =>
+  new StateError(
+    `Batch.${tooManyRequests.code}`,
+    `${tooManyRequests.message} (Service: AWSBatch; Status Code: 429; Error Code: ${tooManyRequests.code}; Request ID: ${randomUUID()}; Proxy: null)`,
+  );

@@ -52,7 +52,7 @@ describe("loading the definition", () => {
     expect(first.States.Train).toMatchObject({
       Parameters: {
         "JobQueue.$": "States.Format('Pawl-{}', $.train.market)",
-        JobDefinition: "Pawl-Attempt",
+        "JobDefinition.$": "States.Format('Pawl-{}', $.train.definition)",
       },
     });
     expect(JSON.stringify(first)).not.toMatch(/Token\[|AWS::|Fn::/);

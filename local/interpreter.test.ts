@@ -374,7 +374,7 @@ test("an onState that throws ends the execution with its error", async () => {
   await expect(run({ definition, handlers: { Work: never }, onState })).rejects.toThrow("the reporter broke");
 });
 
-const train = (attempt: number, more: { market?: string; reason?: string } = {}) => ({
+const train = (attempt: number, more: { market?: string; definition?: string; reason?: string } = {}) => ({
   run: "digits-1",
   sequence: attempt,
   generation: 1,
@@ -382,6 +382,7 @@ const train = (attempt: number, more: { market?: string; reason?: string } = {})
   train: {
     attempt,
     market: "spot",
+    definition: "default-gpu",
     reason: "run digits-1 begins",
     ...more,
     attemptText: String(attempt),
@@ -462,7 +463,7 @@ test("the deployed machine opens, trains, recovers, waits, opens again, and is d
   });
 });
 
-test("the deployed machine submits each attempt to the queue of its market, and shows why each began", async () => {
+test("the deployed machine submits each attempt to the queue of its market with the definition of its image, and shows why each began", async () => {
   const reclaimed = "attempt 1: spot-reclaim of i-0ab: going on at epoch 7, step 1200, on demand";
   const backoff = "attempt 2: container-oom: container killed; trying again in 0 s";
   const gaveUp = "attempt 3: no-checkpoint: it saved nothing; trying again would not help";
@@ -470,7 +471,7 @@ test("the deployed machine submits each attempt to the queue of its market, and 
     Open: [train(1), train(3, { market: "on-demand" })],
     Train: Array.from({ length: 3 }, () => new StateError("States.TaskFailed", "{}")),
     Recover: [
-      train(2, { market: "on-demand", reason: reclaimed }),
+      train(2, { market: "on-demand", definition: "torch-cpu", reason: reclaimed }),
       { ...step, action: "wait", wait: { seconds: 0, reason: backoff } },
       { ...step, action: "failed", error: "Pawl.no-checkpoint", cause: gaveUp },
     ],
@@ -483,9 +484,9 @@ test("the deployed machine submits each attempt to the queue of its market, and 
   });
   const trains = calls.filter(({ state }) => state === "Train").map(({ input }) => input);
   expect(trains).toMatchObject([
-    { JobQueue: "Pawl-spot" },
-    { JobQueue: "Pawl-on-demand" },
-    { JobQueue: "Pawl-on-demand" },
+    { JobQueue: "Pawl-spot", JobDefinition: "Pawl-default-gpu" },
+    { JobQueue: "Pawl-on-demand", JobDefinition: "Pawl-torch-cpu" },
+    { JobQueue: "Pawl-on-demand", JobDefinition: "Pawl-default-gpu" },
   ]);
   const inputsOf = (name: string) => entered.filter(({ state }) => state === name).map(({ input }) => input);
   // What Recover says stays in the state until the next decision: also beside the error that Catch gives.

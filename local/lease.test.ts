@@ -4,12 +4,13 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { leaseKey } from "../core/keys.ts";
+import { leaseLiveness, localExecutionId } from "../lambdas/lease-liveness.ts";
 import { openFolderStore } from "../store/folder.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { type ProcessIdentity, thisProcess } from "../store/process-identity.ts";
 import { storeVariant } from "../store/testing/store-variant.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
-import { leaseLiveness, localExecutionId, takeLease } from "./lease.ts";
+import { takeLease } from "./lease.ts";
 
 const freshFolder = temporaryFolders({ fast: true });
 const script = fileURLToPath(new URL("testing/lease-process.ts", import.meta.url));

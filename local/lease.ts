@@ -1,23 +1,9 @@
 import { randomUUID } from "node:crypto";
-import * as z from "zod";
 import { PawlError } from "../core/errors.ts";
 import { leaseKey } from "../core/keys.ts";
-import { Moment } from "../core/names.ts";
-import type { Driver } from "../core/run-state.ts";
-import type { Liveness } from "../lambdas/ports.ts";
+import { holderWords, isHeld, type Lease, readLease } from "../lambdas/lease-liveness.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { isAlive, ProcessIdentity, thisProcess } from "../store/process-identity.ts";
-
-/** Who drives a run on this or another machine. A released lease is kept: it says who had it last. */
-const Lease = z.strictObject({
-  version: z.literal(1),
-  holder: z.string(),
-  process: ProcessIdentity,
-  since: Moment,
-  expiresAt: Moment,
-  released: z.boolean(),
-});
-type Lease = z.infer<typeof Lease>;
+import { thisProcess } from "../store/process-identity.ts";
 
 export interface LeaseTiming {
   readonly renewMilliseconds: number;
@@ -35,39 +21,6 @@ export interface HeldLease {
   release(): Promise<void>;
 }
 
-const localId = /^local:([^:]+):/;
-
-/** The id of an execution that runs in the process that holds the lease `holder`. */
-export const localExecutionId = (holder: string, execution: string): string => `local:${holder}:${execution}`;
-
-/** A process that can be looked at is believed; one on another host, or from before a reboot, by its lease's time. */
-function isHeld(lease: Lease, now: Date): boolean {
-  if (lease.released) return false;
-  return isAlive(lease.process) ?? Date.parse(lease.expiresAt) > now.getTime();
-}
-
-const describe = (lease: Lease): string =>
-  `process ${lease.process.pid} on ${lease.process.host} since ${lease.since}`;
-
-async function readLease(
-  store: ObjectStore,
-  run: string,
-): Promise<{ lease: Lease; version: string } | undefined> {
-  const object = await store.read(leaseKey(run));
-  if (object === undefined) return undefined;
-  try {
-    const lease = Lease.parse(JSON.parse(Buffer.from(object.bytes).toString("utf8")));
-    return { lease, version: object.version };
-  } catch (cause) {
-    const key = leaseKey(run);
-    throw new PawlError("STORE_FAILED", `the lease of run ${run} (${key}) cannot be read`, {
-      next: `See that nobody trains ${run}, also with a newer version of pawl; then remove ${key} from the store.`,
-      details: { key },
-      cause,
-    });
-  }
-}
-
 /** Makes this process the only local driver of `run`. Throws RUN_HELD, which says who is. */
 export async function takeLease(
   store: ObjectStore,
@@ -82,7 +35,7 @@ export async function takeLease(
     return JSON.stringify(lease);
   };
   const found = await readLease(store, run);
-  if (found !== undefined && isHeld(found.lease, new Date())) throw held(run, describe(found.lease));
+  if (found !== undefined && isHeld(found.lease, new Date())) throw held(run, holderWords(found.lease));
   const key = leaseKey(run);
   const written =
     found === undefined
@@ -90,7 +43,7 @@ export async function takeLease(
       : await store.replace(key, found.version, body(false));
   if (written === undefined) {
     const winner = await readLease(store, run);
-    throw held(run, winner === undefined ? "another process" : describe(winner.lease));
+    throw held(run, winner === undefined ? "another process" : holderWords(winner.lease));
   }
   return keep(store, run, written.version, body, holder, timing);
 }
@@ -128,7 +81,7 @@ function keep(
       return;
     }
     clearInterval(timer);
-    const who = found === undefined ? "somebody" : describe(found.lease);
+    const who = found === undefined ? "somebody" : holderWords(found.lease);
     lost.abort(held(run, who));
   };
   const write = (released: boolean) => {
@@ -144,19 +97,6 @@ function keep(
     async release() {
       clearInterval(timer);
       await write(true);
-    },
-  };
-}
-
-/** Liveness of drivers that are processes: by their lease. */
-export function leaseLiveness(store: ObjectStore): Liveness {
-  return {
-    async check(run: string, driver: Driver) {
-      const holder = localId.exec(driver.id)?.[1];
-      const found = await readLease(store, run);
-      if (found === undefined || found.lease.holder !== holder)
-        return { alive: false, who: driver.execution };
-      return { alive: isHeld(found.lease, new Date()), who: describe(found.lease) };
     },
   };
 }

@@ -5,6 +5,7 @@ import { type DecisionLimits, defaultLimits } from "../core/decision.ts";
 import type { TrainingJobInput } from "../core/job.ts";
 import type { JournalEntry } from "../core/journal-entry.ts";
 import { leaseKey } from "../core/keys.ts";
+import { leaseLiveness } from "../lambdas/lease-liveness.ts";
 import { stopRun } from "../lambdas/stop.ts";
 import { openFolderStore } from "../store/folder.ts";
 import { openJournal } from "../store/journal.ts";
@@ -12,7 +13,6 @@ import type { ObjectStore } from "../store/object-store.ts";
 import { storeVariant } from "../store/testing/store-variant.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
 import { processesNaming } from "../test/pawl.ts";
-import { leaseLiveness } from "./lease.ts";
 import { type TrainingMessage, trainLocally } from "./training.ts";
 
 const freshFolder = temporaryFolders({ fast: true });

@@ -2,11 +2,14 @@ import { join } from "node:path";
 import * as z from "zod";
 import { type DecisionLimits, defaultLimits } from "../core/decision.ts";
 import { PawlError } from "../core/errors.ts";
+import type { PriceList } from "../core/instance.ts";
 import type { TrainingJobInput } from "../core/job.ts";
 import type { JournalEntry } from "../core/journal-entry.ts";
 import type { RunState } from "../core/run-state.ts";
 import type { JobSource } from "../core/source.ts";
+import type { Offers } from "../core/stack.ts";
 import { type StopIntent, terminationReason } from "../core/stop.ts";
+import { localExecutionId } from "../lambdas/lease-liveness.ts";
 import { openRun } from "../lambdas/open.ts";
 import type { Ports } from "../lambdas/ports.ts";
 import { recoverRun } from "../lambdas/recover.ts";
@@ -17,8 +20,9 @@ import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { type JobUpdate, LocalBatch, type LocalBatchControl } from "./batch.ts";
 import { loadDefinition } from "./definition.ts";
+import { type AskExecution, localLiveness } from "./driver-liveness.ts";
 import { type ExecutionResult, runExecution, type TaskHandler } from "./interpreter.ts";
-import { type HeldLease, leaseLiveness, localExecutionId, takeLease } from "./lease.ts";
+import { type HeldLease, takeLease } from "./lease.ts";
 import { scratchFolder, sweepScratch } from "./scratch.ts";
 import { type StopWatch, watchStop } from "./stop-watch.ts";
 
@@ -42,6 +46,12 @@ export interface LocalTraining {
   readonly interrupt: AbortSignal;
   readonly onMessage: (message: TrainingMessage) => void;
   readonly limits?: DecisionLimits;
+  /** Whether an execution on AWS lives that drove the run, where that can be asked; else it is taken for gone. */
+  readonly isExecutionAlive?: AskExecution;
+  /** An execution's input as somebody gives it to a stack, in place of `job`, `source` and `acceptChanges`. */
+  readonly input?: unknown;
+  /** A stack to be played here: what it can give a job, what that costs, and where an instance's metadata is. */
+  readonly stack?: { readonly offers: Offers; readonly prices: PriceList; readonly metadata: string };
   /** Gets the Batch of this machine, to take hosts away from it. */
   readonly onBatch?: (batch: LocalBatchControl) => void;
 }
@@ -102,13 +112,14 @@ class Session {
   readonly #deciding = new Set<Promise<unknown>>();
 
   constructor(training: LocalTraining, lease: HeldLease, scratch: string) {
-    const { store, onMessage, limits = defaultLimits } = training;
+    const { store, onMessage, limits = defaultLimits, stack } = training;
     this.#training = training;
     this.#lease = lease;
     this.#journal = openJournal(store);
     this.#batch = new LocalBatch({
       scratch,
       storeAddress: store.address,
+      ...(stack === undefined ? {} : { metadata: stack.metadata }),
       review: (payload) => reviewAttempt(this.#ports)(payload),
       onUpdate: (update) => onMessage({ code: "job.status", update }),
       onOutput: (_jobId, chunk) => onMessage({ code: "trainer.output", chunk }),
@@ -116,11 +127,12 @@ class Session {
     this.#ports = {
       store,
       journal: this.#journal,
-      liveness: leaseLiveness(store),
+      liveness: localLiveness(store, this.#journal, training.isExecutionAlive),
       jobs: this.#batch,
       now: () => new Date(),
       random: Math.random,
       limits,
+      ...(stack === undefined ? {} : { offers: stack.offers, prices: stack.prices }),
       onEntry: (entry) => {
         onMessage({ code: "journal.entry", entry });
         this.#watch.see(entry);
@@ -164,7 +176,7 @@ class Session {
   async #drive(definition: Definition): Promise<LocalResult> {
     const { run, job, source, acceptChanges, startAgain = false } = this.#training;
     let name = `${run}-${this.#lease.holder.slice(0, 8)}`;
-    let input: unknown = {
+    let input: unknown = this.#training.input ?? {
       run,
       acceptChanges,
       ...(startAgain ? { startAgain } : {}),
