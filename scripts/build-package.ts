@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
+import { bundleAgent } from "../cdk/agent-bundle.ts";
 import { bundleHandler, handlerNames, handlersFolder } from "../cdk/bundle.ts";
 import { loadDefinition } from "../local/definition.ts";
 import { noticesFor } from "./notices.ts";
@@ -20,6 +21,9 @@ const common = {
   target: "node24",
   format: "esm",
   mainFields: ["module", "main"],
+  // The SDKs are most of it; the names of our own code stay, for whoever reads a stack.
+  minifyWhitespace: true,
+  minifySyntax: true,
   keepNames: true,
   legalComments: "none",
   logLevel: "error",
@@ -55,6 +59,14 @@ async function construct(): Promise<string[]> {
 const handlers = (): string[] =>
   handlerNames.flatMap((name) => bundleHandler(handlersFolder, name, join(out, "lambdas", name)));
 
+/** The agent as instances of a stack have it, one file. */
+async function agent(): Promise<string[]> {
+  const { content, inputs } = bundleAgent();
+  await mkdir(join(out, "agent-bundle"), { recursive: true });
+  await writeFile(join(out, "agent-bundle", "agent.mjs"), content);
+  return inputs;
+}
+
 async function definition(): Promise<void> {
   await writeFile(join(out, "definition.json"), JSON.stringify(await loadDefinition()));
 }
@@ -89,6 +101,6 @@ for (const name of await readdir(out)) {
   // A trainer of somebody who works in this clone may have it open.
   if (name !== "trainer") await rm(join(out, name), { recursive: true });
 }
-const inputs = [...(await programs()), ...(await construct()), ...handlers()];
+const inputs = [...(await programs()), ...(await construct()), ...handlers(), ...(await agent())];
 await Promise.all([definition(), types()]);
 await writeFile(join(out, "THIRD-PARTY-NOTICES.txt"), await noticesFor(root, inputs));

@@ -4,10 +4,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
+import { nodePackage } from "../cdk/agent-node.ts";
 import packageJson from "../package.json" with { type: "json" };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -17,7 +18,7 @@ const project = join(folder, "project");
 const installed = join(project, "node_modules", "pawl");
 
 /** What is packed and unpacked at most; far from it something was packed that should not be. */
-const mostBytes = { packed: 3_000_000, unpacked: 10_000_000 };
+const mostBytes = { packed: 3_000_000, unpacked: 12_000_000 };
 
 interface How {
   readonly cwd?: string;
@@ -187,7 +188,8 @@ const anyHash = (path: string): string => readFileSync(path, "utf8").replace(/[0
 
 function construct(): void {
   const { "aws-cdk-lib": library, constructs } = packageJson.devDependencies;
-  npm("install", "--prefer-offline", `aws-cdk-lib@${library}`, `constructs@${constructs}`);
+  const node = `${nodePackage.name}@${nodePackage.version}`;
+  npm("install", "--prefer-offline", `aws-cdk-lib@${library}`, `constructs@${constructs}`, node);
   write(
     "app.mjs",
     `import { App, Stack } from "aws-cdk-lib";
@@ -212,8 +214,11 @@ app.synth();
     bundles.length === filesOf(own).filter((path) => path.endsWith("index.mjs")).length,
     "each function is there",
   );
-  for (const path of bundles)
-    check(statSync(join(project, "cdk.out", path)).size < 1_000_000, `${path} is below 1 MB`);
+  for (const path of bundles) {
+    const bundle = dirname(join(project, "cdk.out", path));
+    const size = filesOf(bundle).reduce((sum, file) => sum + statSync(join(bundle, file)).size, 0);
+    check(size < 1_000_000, `the bundle of ${path} is below 1 MB`);
+  }
   tried(
     `pawl/cdk in another CDK app: ${bundles.length} functions, and the same template as the repository's`,
   );

@@ -1,16 +1,28 @@
-import { ArnFormat, Aws, Duration, Stack } from "aws-cdk-lib";
+import { Aws, Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
+import * as logs from "aws-cdk-lib/aws-logs";
 import * as sfn from "aws-cdk-lib/aws-stepfunctions";
 import * as tasks from "aws-cdk-lib/aws-stepfunctions-tasks";
 import { Construct } from "constructs";
-import type { Compute } from "./compute.ts";
-import type { Functions } from "./functions.ts";
+import { acknowledge } from "./acknowledge.ts";
+import type { Functions, FunctionsOptions } from "./functions.ts";
+import { acknowledgeWorkflow, type Submitted, workflowPermissions } from "./workflow-permissions.ts";
 
-export interface WorkflowProps {
+export interface WorkflowOptions extends Pick<FunctionsOptions, "logRetention" | "tracing"> {
+  /**
+   * What Step Functions writes of executions to CloudWatch Logs, without their data: what fails, or every step. Each byte
+   * is paid for, and the journal has it all. Default: nothing.
+   */
+  readonly executionLogs?: "errors" | "all";
+}
+
+export interface WorkflowProps extends WorkflowOptions {
   readonly functions: Functions;
-  readonly compute: Compute;
+  readonly compute: Submitted;
   readonly stateMachineName: string;
+  /** The stack's own name for things, which the names of queues and job definitions begin with. */
+  readonly name: string;
 }
 
 /**
@@ -34,6 +46,9 @@ const transientErrors = [
   "Lambda.ClientExecutionTimeoutException",
   "Sandbox.Timedout",
   "States.Timeout",
+  // Ours: the function has asked again for as long as it may.
+  "Pawl.StoreUnreachable",
+  "Pawl.AwsUnreachable",
 ];
 
 const alreadyExists = "StepFunctions.ExecutionAlreadyExistsException";
@@ -47,9 +62,13 @@ export class Workflow extends Construct {
 
   constructor(scope: Construct, id: string, props: WorkflowProps) {
     super(scope, id);
+    const { executionLogs, tracing = false, logRetention = logs.RetentionDays.ONE_MONTH } = props;
     const role = new iam.Role(this, "Role", {
+      description: "Pawl: what the state machine may do",
       assumedBy: new iam.ServicePrincipal("states.amazonaws.com"),
-      inlinePolicies: { Drive: permissions(this, props) },
+      inlinePolicies: {
+        Drive: workflowPermissions(this, { ...props, logs: executionLogs !== undefined, tracing }),
+      },
     });
     this.stateMachine = new sfn.StateMachine(this, "Runs", {
       stateMachineName: props.stateMachineName,
@@ -57,13 +76,36 @@ export class Workflow extends Construct {
       // Written above, narrower than what the constructs of the states would add.
       role: role.withoutPolicyUpdates(),
       definitionBody: sfn.DefinitionBody.fromChainable(definition(this, props)),
+      tracingEnabled: tracing,
+      ...(executionLogs === undefined
+        ? {}
+        : {
+            logs: {
+              destination: new logs.LogGroup(this, "RunsLogs", {
+                // Else each state machine's log group takes a share of the account's one resource policy, which is small.
+                logGroupName: `/aws/vendedlogs/states/${props.stateMachineName}`,
+                retention: logRetention,
+                removalPolicy: RemovalPolicy.DESTROY,
+              }),
+              level: executionLogs === "all" ? sfn.LogLevel.ALL : sfn.LogLevel.ERROR,
+              includeExecutionData: false,
+            },
+          }),
     });
+    if (executionLogs !== "all")
+      acknowledge(
+        this,
+        "SF1",
+        "The journal holds every decision; logs of every step are a choice, and paid for by the byte.",
+      );
+    if (!tracing) acknowledge(this, "SF2", "Tracing is a choice, and paid for by the trace.");
+    acknowledgeWorkflow(this, role, props.compute);
     // Named in the definition by their names only, which say nothing of the order.
-    this.stateMachine.node.addDependency(props.compute.jobDefinition, ...props.compute.queues);
+    this.stateMachine.node.addDependency(...props.compute.jobDefinitions, ...props.compute.queues);
   }
 }
 
-function definition(scope: Construct, { functions, compute }: WorkflowProps): sfn.IChainable {
+function definition(scope: Construct, { functions, name: stackName }: WorkflowProps): sfn.IChainable {
   const open = decision(scope, "Open", functions.open, {
     input: sfn.JsonPath.objectAt("$$.Execution.Input"),
     driver: {
@@ -78,7 +120,7 @@ function definition(scope: Construct, { functions, compute }: WorkflowProps): sf
     ...trainedBy,
     error: sfn.JsonPath.objectAt("$.error"),
   });
-  const train = new sfn.CustomState(scope, "Train", { stateJson: trainState(compute) });
+  const train = new sfn.CustomState(scope, "Train", { stateJson: trainState(stackName) });
   const proceed = new sfn.CustomState(scope, "Continue", { stateJson: continueState });
   const wait = new sfn.Wait(scope, "Wait", { time: sfn.WaitTime.secondsPath("$.wait.seconds") });
   const done = new sfn.Succeed(scope, "Done");
@@ -143,15 +185,16 @@ function decision(
  * Written as it is: the construct for it takes no `ResourceRequirements.$`. No Retry: throttling, too, is for Recover,
  * which alone decides on another attempt.
  */
-const trainState = (compute: Compute) => ({
+const trainState = (stackName: string) => ({
   Type: "Task",
   Resource: `arn:${Aws.PARTITION}:states:::batch:submitJob.sync`,
   TimeoutSeconds: trainTimeout.toSeconds(),
   Parameters: {
     "JobName.$": "$.train.jobName",
     // Batch takes a queue's name for its ARN.
-    "JobQueue.$": `States.Format('${compute.queuePrefix}{}', $.train.market)`,
-    JobDefinition: compute.jobDefinitionName,
+    "JobQueue.$": `States.Format('${stackName}-{}', $.train.market)`,
+    // Without a revision: each attempt takes the newest, and a deployment is not ignored by a run.
+    "JobDefinition.$": `States.Format('${stackName}-{}', $.train.definition)`,
     ContainerOverrides: {
       Environment: [
         { Name: "PAWL_RUN", "Value.$": "$.run" },
@@ -192,55 +235,3 @@ const continueState = {
     },
   ],
 };
-
-function permissions(
-  scope: Construct,
-  { functions, compute, stateMachineName }: WorkflowProps,
-): iam.PolicyDocument {
-  const arn = (service: string, resource: string, resourceName: string, arnFormat: ArnFormat) =>
-    Stack.of(scope).formatArn({ service, resource, resourceName, arnFormat });
-  const definitionArn = arn(
-    "batch",
-    "job-definition",
-    compute.jobDefinitionName,
-    ArnFormat.SLASH_RESOURCE_NAME,
-  );
-  return new iam.PolicyDocument({
-    statements: [
-      new iam.PolicyStatement({
-        actions: ["lambda:InvokeFunction"],
-        resources: [functions.open, functions.review, functions.recover].map(
-          ({ functionArn }) => functionArn,
-        ),
-      }),
-      new iam.PolicyStatement({
-        actions: ["batch:SubmitJob"],
-        // Named without a revision; authorised with and without one.
-        resources: [
-          ...compute.queues.map(({ jobQueueArn }) => jobQueueArn),
-          definitionArn,
-          `${definitionArn}:*`,
-        ],
-      }),
-      new iam.PolicyStatement({
-        actions: ["batch:DescribeJobs"],
-        resources: ["*"], // Batch has no narrower resource for it
-      }),
-      new iam.PolicyStatement({
-        actions: ["batch:TerminateJob"],
-        resources: ["*"], // a job's ARN is known only once it is submitted
-      }),
-      new iam.PolicyStatement({
-        // The rule by which Step Functions hears that a job has ended; the name is its own.
-        actions: ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
-        resources: [
-          arn("events", "rule", "StepFunctionsGetEventsForBatchJobsRule", ArnFormat.SLASH_RESOURCE_NAME),
-        ],
-      }),
-      new iam.PolicyStatement({
-        actions: ["states:StartExecution"],
-        resources: [arn("states", "stateMachine", stateMachineName, ArnFormat.COLON_RESOURCE_NAME)],
-      }),
-    ],
-  });
-}
