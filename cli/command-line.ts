@@ -2,13 +2,15 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, PawlError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import packageJson from "../package.json" with { type: "json" };
-import { commands, type OptionValues } from "./commands.ts";
+import { commands, type OptionValues, stack as stackOption } from "./commands.ts";
 import { processConsole } from "./console.ts";
 import { renderError } from "./render-error.ts";
+import { withStack } from "./stack-option.ts";
 
 const console_ = processConsole();
 const usageNext = "'pawl --help' names the commands, 'pawl help COMMAND' the options of one.";
 const optionsNext = "Options of a command come after its name: 'pawl COMMAND --option'.";
+const trainNext = "'pawl train' trains on this machine; 'pawl start' trains on a stack.";
 const json = process.argv.includes("--json");
 const given = withoutNoColor(process.argv.slice(2));
 
@@ -33,8 +35,10 @@ for (const spec of commands) {
     const args = values
       .slice(0, spec.args.length)
       .map((arg) => (arg === undefined ? undefined : String(arg)));
+    const given = command.opts<OptionValues>();
+    const place = spec.options.includes(stackOption) ? await withStack(given) : { options: given };
     const run = await spec.load();
-    process.exitCode = await run({ args, options: command.opts<OptionValues>(), console: console_ });
+    process.exitCode = await run({ args, ...place, console: console_ });
   });
 }
 
@@ -73,8 +77,9 @@ function isBeforeCommand(what: string): boolean {
 function usageError({ message }: CommanderError): PawlError {
   const [what = message, hint] = message.replace(/^error: /, "").split("\n");
   const meant = hint?.replace(/^\((.*)\)$/, "$1");
-  return new PawlError("USAGE", meant === undefined ? what : `${what}. ${meant}`, {
-    next: isBeforeCommand(what) ? optionsNext : usageNext,
+  const isTrainOnStack = given[0] === "train" && what.startsWith("unknown option '--stack'");
+  return new PawlError("USAGE", meant === undefined || isTrainOnStack ? what : `${what}. ${meant}`, {
+    next: isTrainOnStack ? trainNext : isBeforeCommand(what) ? optionsNext : usageNext,
   });
 }
 

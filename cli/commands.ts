@@ -1,4 +1,5 @@
 import type { ExitCode } from "../core/errors.ts";
+import type { Stack } from "./stack.ts";
 
 /** Where a command writes: results on stdout, talk on stderr. */
 export interface Console {
@@ -18,8 +19,11 @@ export type OptionValues = Readonly<Record<string, string | boolean | undefined>
 
 interface CommandInput {
   readonly args: readonly (string | undefined)[];
+  /** Of a command that takes a stack, with the stack's store in `store` where one is named. */
   readonly options: OptionValues;
   readonly console: Console;
+  /** The stack that is named, of a command that takes one. */
+  readonly stack?: Stack | undefined;
 }
 
 export type CommandRun = (input: CommandInput) => Promise<ExitCode>;
@@ -53,6 +57,11 @@ const store: OptionSpec = {
   flags: "--store <store>",
   description:
     "where runs live: a folder, or s3://bucket/prefix (default: .pawl in this folder, or PAWL_STORE)",
+};
+/** A command that has this one is given the stack itself, found before it runs. */
+export const stack: OptionSpec = {
+  flags: "--stack <name>",
+  description: "the deployed stack whose runs are meant, instead of a store (or PAWL_STACK)",
 };
 const json: OptionSpec = { flags: "--json", description: "print the result as JSON on stdout" };
 const acceptChanges: OptionSpec = {
@@ -140,11 +149,35 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import("./train.ts")).train,
   },
   {
+    name: "start",
+    args: [{ syntax: "[file]", description: "the job file (default: pawl.yaml)" }],
+    summary: "Train a job on a stack on AWS, or go on with its newest unfinished run there.",
+    example: "pawl start examples/shell/pawl.yaml --stack Pawl --yes",
+    options: [
+      { flags: "--stack <name>", description: "the deployed stack (needed, or PAWL_STACK)" },
+      { flags: "--run <name>", description: "the run's name" },
+      { flags: "--new", description: "begin another run" },
+      acceptChanges,
+      startAgain,
+      { flags: "--yes", description: "start without asking" },
+      { flags: "--wait", description: "follow it until it is over, as pawl watch does; Ctrl-C only leaves" },
+      json,
+    ],
+    load: async () => (await import("./start.ts")).start,
+  },
+  {
     name: "resume",
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Go on with a run, with the job that it has.",
     example: "pawl resume shell-1",
-    options: [startAgain, store, verbose, json],
+    options: [
+      startAgain,
+      store,
+      stack,
+      { flags: "--wait", description: "on a stack, follow it until it is over; Ctrl-C only leaves" },
+      verbose,
+      json,
+    ],
     load: async () => (await import("./train.ts")).resume,
   },
   {
@@ -152,7 +185,7 @@ export const commands: readonly CommandSpec[] = [
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Stop a run, wherever it is trained: what is trained is committed, and pawl resume goes on.",
     example: "pawl stop shell-1",
-    options: [{ flags: "--no-wait", description: "do not wait until it has stopped" }, store, json],
+    options: [{ flags: "--no-wait", description: "do not wait until it has stopped" }, store, stack, json],
     load: async () => (await import("./stop.ts")).stop,
   },
   {
@@ -173,6 +206,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { flags: "--older-than <age>", description: "only those that have not changed for this time" },
       store,
+      stack,
       json,
     ],
     load: async () => (await import("./run-list.ts")).runs,
@@ -182,7 +216,7 @@ export const commands: readonly CommandSpec[] = [
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Show a run: state, epochs, attempts, and each decision with its reason.",
     example: "pawl show shell-1 --json",
-    options: [{ flags: "--all", description: "every epoch and decision, however many" }, store, json],
+    options: [{ flags: "--all", description: "every epoch and decision, however many" }, store, stack, json],
     load: async () => (await import("./show.ts")).show,
   },
   {
@@ -190,7 +224,7 @@ export const commands: readonly CommandSpec[] = [
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "Watch a run that somebody trains, as its trainer sees it. Ctrl-C only leaves.",
     example: "pawl watch shell-1",
-    options: [store, json],
+    options: [store, stack, json],
     load: async () => (await import("./watch.ts")).watch,
   },
   {
@@ -207,6 +241,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { flags: "-f, --follow", description: "go on as it prints, until the run is over; Ctrl-C only leaves" },
       store,
+      stack,
       { flags: "--json", description: "print a JSON object for each line on stdout" },
     ],
     load: async () => (await import("./logs.ts")).logs,
@@ -216,7 +251,7 @@ export const commands: readonly CommandSpec[] = [
     args: [{ syntax: "<name>", description: "the run" }],
     summary: "List a run's checkpoints, and what else of them is in the store.",
     example: "pawl checkpoints shell-1",
-    options: [store, json],
+    options: [store, stack, json],
     load: async () => (await import("./checkpoints.ts")).checkpoints,
   },
   {
@@ -233,6 +268,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { flags: "--to <folder>", description: "an absent or empty folder (needed)" },
       store,
+      stack,
       json,
     ],
     load: async () => (await import("./pull.ts")).pull,
@@ -243,8 +279,9 @@ export const commands: readonly CommandSpec[] = [
     summary: "Copy a run to another store, to go on with it there.",
     example: "pawl copy shell-1 --from .pawl --to archive",
     options: [
-      { flags: "--from <store>", description: "the store that the run is in (needed)" },
-      { flags: "--to <store>", description: "the store to copy it to (needed)" },
+      { flags: "--from <store>", description: "the store that the run is in (needed, or --stack)" },
+      { flags: "--to <store>", description: "the store to copy it to (needed, or --stack)" },
+      { flags: "--stack <name>", description: "a stack's store in the place of the one that is not named" },
       json,
     ],
     load: async () => (await import("./copy.ts")).copy,
@@ -257,6 +294,14 @@ export const commands: readonly CommandSpec[] = [
     options: [json],
     notes: diagnoseNotes,
     load: async () => (await import("./diagnose.ts")).diagnoseInput,
+  },
+  {
+    name: "doctor",
+    args: [],
+    summary: "Check account, stack, images and quotas, and say what to do about each. Changes nothing.",
+    example: "pawl doctor --stack Pawl",
+    options: [{ flags: "--stack <name>", description: "the stack (default: PAWL_STACK, or Pawl)" }, json],
+    load: async () => (await import("./doctor.ts")).doctor,
   },
   {
     name: "prune",
@@ -278,6 +323,7 @@ export const commands: readonly CommandSpec[] = [
           "with --whole-runs, those that have not changed for this time (needed where no run is named)",
       },
       store,
+      stack,
       json,
     ],
     load: async () => (await import("./prune.ts")).prune,

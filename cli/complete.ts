@@ -104,11 +104,15 @@ async function runNames(words: readonly string[]): Promise<string[]> {
   const spec = commands.find(({ name }) => name === words[0]);
   if (spec === undefined || !wantsRun(spec)) return [];
   const { storeAddress } = await import("./store-address.ts");
+  const { withStack } = await import("./stack-option.ts");
   const { openStore } = await import("../store/open-store.ts");
   const { journalPrefix } = await import("../core/keys.ts");
   try {
     const names: string[] = [];
-    const store = await openStore(storeAddress(storeOption(words)), "read");
+    const given = placeOption(words);
+    const isOfStack = spec.options.some(({ flags }) => flags.startsWith("--stack "));
+    const { options } = isOfStack ? await withStack(given) : { options: given };
+    const store = await openStore(storeAddress(options), "read");
     for await (const name of store.children(journalPrefix)) names.push(name);
     return names;
   } catch {
@@ -116,13 +120,14 @@ async function runNames(words: readonly string[]): Promise<string[]> {
   }
 }
 
-/** `--store X` or `--store=X` among the words that stand before the one that is typed; of a copy, `--from`. */
-function storeOption(words: readonly string[]): OptionValues {
+/** `--store X` or `--store=X` among the words that stand before the one that is typed; of a copy, `--from`; or `--stack`. */
+function placeOption(words: readonly string[]): OptionValues {
   const given = words.slice(0, -1).flatMap((word, at, all) => {
-    const [, joined] = /^--(?:store|from)(?:=(.*))?$/.exec(word) ?? [word];
-    if (joined !== undefined) return [joined];
-    return word === "--store" || word === "--from" ? all.slice(at + 1, at + 2) : [];
+    const [, name, joined] = /^--(store|from|stack)(?:=(.*))?$/.exec(word) ?? [];
+    if (name === undefined) return [];
+    const value = joined ?? all[at + 1];
+    return value === undefined ? [] : [[name === "stack" ? "stack" : "store", value]];
   });
-  const store = given.at(-1);
-  return store === undefined ? {} : { store };
+  const newest = given.at(-1);
+  return newest === undefined ? {} : Object.fromEntries([newest]);
 }

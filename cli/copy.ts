@@ -11,11 +11,13 @@ import { holdingBoth, isUnwritable } from "./hold-run.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { nextCommand } from "./next-command.ts";
 import { openStoreToRead, runNotFound } from "./runs.ts";
+import { openStack, stackName } from "./stack-option.ts";
 import { storeAddress } from "./store-address.ts";
 
 /** `pawl copy <name> --from STORE --to STORE`. */
-export const copy: CommandRun = async ({ args, options, console }) => {
+export const copy: CommandRun = async ({ args, options: given, console }) => {
   const run = args[0] ?? "";
+  const options = await withStackStore(given);
   const [fromAddress, toAddress] = [addressOf(options, "from"), addressOf(options, "to")];
   const looking = await openStoreToRead({ store: fromAddress }, run, "--from");
   await checkThere(looking, run);
@@ -60,11 +62,28 @@ async function checkThere(from: ObjectStore, run: string): Promise<void> {
   if ((await journal.newest(run)) === undefined) throw await runNotFound(journal, run, from.address);
 }
 
+/** A stack's store stands for the one of the two that is not named. */
+async function withStackStore(options: OptionValues): Promise<OptionValues> {
+  const { from, to, stack } = options;
+  const name = stackName({ stack });
+  if (from !== undefined && to !== undefined) {
+    if (stack === undefined) return options;
+    throw new PawlError("USAGE", "--stack, --from and --to name three places", {
+      next: "Leave out --from to copy from the stack, or --to to copy to it.",
+      details: { from, to, stack },
+    });
+  }
+  // Without either there is nothing to look for on AWS yet.
+  if (name === undefined || (from === undefined && to === undefined)) return options;
+  const { store } = await openStack(name);
+  return from === undefined ? { ...options, from: store } : { ...options, to: store };
+}
+
 function addressOf(options: OptionValues, name: "from" | "to"): string {
   const given = options[name];
   if (typeof given === "string" && given !== "") return storeAddress({ store: given });
   throw new PawlError("USAGE", `copy needs --${name} STORE`, {
-    next: "Name both stores: pawl copy NAME --from STORE --to STORE.",
+    next: "Name both stores: pawl copy NAME --from STORE --to STORE; a stack's with --stack NAME.",
     details: { option: `--${name}` },
   });
 }

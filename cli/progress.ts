@@ -1,4 +1,5 @@
 import type { JournalEntry } from "../core/journal-entry.ts";
+import type { EpochReport } from "../core/report.ts";
 import type { RunState } from "../core/run-state.ts";
 import type { TrainingMessage } from "../local/training.ts";
 import { type Colour, paint } from "./colour.ts";
@@ -37,6 +38,8 @@ export class Progress {
   #label = "";
   #epoch = 1;
   #committed = 0;
+  /** The last epoch that was told of. */
+  #reported = 0;
   /** When what is being done now began. */
   #since = performance.now();
   /** Attempts whose failure has been told. */
@@ -77,7 +80,8 @@ export class Progress {
     this.#state = state;
     this.#committed = run.progress.epoch;
     const reported = run.live.flatMap(({ pending }) => pending.map(({ report }) => report.epoch));
-    this.#epoch = Math.min(Math.max(run.progress.epoch, ...reported) + 1, this.#options.epochs);
+    this.#reported = Math.max(run.progress.epoch, ...reported);
+    this.#epoch = Math.min(this.#reported + 1, this.#options.epochs);
     this.#epochSeconds = run.recent.at(-1)?.report.seconds;
     this.#since = performance.now() - secondsAgo * 1000;
   }
@@ -109,20 +113,18 @@ export class Progress {
     this.#committed = state.progress.epoch;
     if (event.type === "started") {
       this.#epoch = state.progress.epoch + 1;
+      this.#reported = state.progress.epoch;
       this.#since = performance.now();
       return;
     }
     if (event.type === "report") {
-      const { epoch, metrics, seconds } = event.report;
-      const words = [`epoch ${epoch}/${this.#options.epochs}`, metricWords(metrics), duration(seconds)];
-      this.#say(words.filter((word) => word !== "").join("  "));
-      this.#epochSeconds = seconds;
-      this.#epoch = Math.min(epoch + 1, this.#options.epochs);
-      this.#since = performance.now();
+      this.#report(event.report);
       if (decision.reason.includes("not reported")) this.#say(decision.reason);
       return;
     }
     if (event.type === "commit") {
+      // The last report of a segment travels with its commit.
+      for (const { report } of state.recent) if (report.epoch > this.#reported) this.#report(report);
       this.#say(decision.reason, "dim");
       return;
     }
@@ -136,6 +138,15 @@ export class Progress {
       if (!this.#told.has(attempt)) this.#ended({ attempt, result, message, logTail: [] });
     }
     this.#say(rest, decisionColours[decision.kind]);
+  }
+
+  #report({ epoch, metrics, seconds }: EpochReport): void {
+    const words = [`epoch ${epoch}/${this.#options.epochs}`, metricWords(metrics), duration(seconds)];
+    this.#say(words.filter((word) => word !== "").join("  "));
+    this.#reported = epoch;
+    this.#epochSeconds = seconds;
+    this.#epoch = Math.min(epoch + 1, this.#options.epochs);
+    this.#since = performance.now();
   }
 
   #ended(attempt: EndedAttempt): void {

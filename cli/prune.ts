@@ -6,6 +6,7 @@ import { Name } from "../core/names.ts";
 import { type PruneItem, type PruneReason, planPrune, type WholeRuns } from "../core/prune.ts";
 import { takeLease } from "../local/lease.ts";
 import { scratchFolder, sweepScratch } from "../local/scratch.ts";
+import { unusedCode } from "../store/code-in-use.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore } from "../store/open-store.ts";
@@ -26,7 +27,18 @@ type Scratch = {
   readonly sizeBytes: number;
 };
 
-type Item = PruneItem | Scratch;
+/** Packed code that no run would unpack. */
+type Code = {
+  readonly kind: "code";
+  readonly key: string;
+  readonly objects: number;
+  readonly sizeBytes: number;
+};
+
+/** What belongs to one run. */
+type OfRun = PruneItem | Scratch;
+
+type Item = OfRun | Code;
 
 interface Skipped {
   readonly run: string;
@@ -76,6 +88,14 @@ export const prune: CommandRun = async ({ args, options, console }) => {
         skipped.push({ run, why: error.message });
       }
     }
+    if (named === undefined) {
+      try {
+        items.push(...(await pruneCode(store, items, interrupt.signal, yes)));
+      } catch (error) {
+        if (!(error instanceof PawlError) || error.code !== "JOURNAL_DAMAGED") throw error;
+        console.err(`left alone: packed code, since a run whose journal is damaged may need it`);
+      }
+    }
   } finally {
     restore();
   }
@@ -94,6 +114,22 @@ export const prune: CommandRun = async ({ args, options, console }) => {
   return exitCodes.done;
 };
 
+/** The packed code that no run needs once `items` are removed. */
+async function pruneCode(
+  store: ObjectStore,
+  items: readonly Item[],
+  signal: AbortSignal,
+  yes: boolean,
+): Promise<Code[]> {
+  const gone = new Set(items.flatMap((item) => (item.kind === "run" ? [item.run] : [])));
+  const unused = await unusedCode(store, gone);
+  for (const { key } of yes ? unused : []) {
+    signal.throwIfAborted();
+    await store.remove(key);
+  }
+  return unused.map(({ key, sizeBytes }) => ({ kind: "code", key, objects: 1, sizeBytes }));
+}
+
 async function runsOf(store: ObjectStore, named: string | undefined): Promise<string[]> {
   const found = new Set(await runsWithObjects(store));
   for (const run of await readdir(scratchFolder(store)).catch(() => [])) {
@@ -105,7 +141,7 @@ async function runsOf(store: ObjectStore, named: string | undefined): Promise<st
 }
 
 /** What is to be removed of a run, and with `yes` is removed then. Throws RUN_HELD where somebody trains it. */
-async function pruneRun(pruning: Pruning, run: string, yes: boolean, isRoomMade = false): Promise<Item[]> {
+async function pruneRun(pruning: Pruning, run: string, yes: boolean, isRoomMade = false): Promise<OfRun[]> {
   const planned = await plan(pruning, run);
   if (!yes || planned.length === 0) return planned;
   const { store, signal } = pruning;
@@ -138,8 +174,12 @@ async function pruneRun(pruning: Pruning, run: string, yes: boolean, isRoomMade 
  * Where the disk has no room even for a lease, nobody else can take one either. What a run that goes on can never need is
  * removed then, and the rest with a lease. Throws STORE_FULL where there is no such thing.
  */
-async function makeRoom({ store, signal }: Pruning, run: string, planned: readonly Item[]): Promise<Item[]> {
-  const removed: Item[] = [];
+async function makeRoom(
+  { store, signal }: Pruning,
+  run: string,
+  planned: readonly OfRun[],
+): Promise<OfRun[]> {
+  const removed: OfRun[] = [];
   for (const item of planned) {
     if (item.kind === "scratch") await sweepScratch(join(scratchFolder(store), run));
     else if (item.kind === "checkpoint" && item.why !== "unknown") await removeItem(store, item, signal);
@@ -153,7 +193,7 @@ async function makeRoom({ store, signal }: Pruning, run: string, planned: readon
 const isThere = async (store: ObjectStore, run: string): Promise<boolean> =>
   (await openJournal(store).newest(run)) !== undefined;
 
-async function plan({ store, whole, wanted }: Pruning, run: string): Promise<Item[]> {
+async function plan({ store, whole, wanted }: Pruning, run: string): Promise<OfRun[]> {
   const survey = await surveyRun(store, run, new Date());
   const { state } = survey;
   if (state !== undefined && isUnderWay(state)) {
@@ -198,6 +238,8 @@ function words(item: Item): [string, string] {
       return ["working folders", "left on this machine by attempts that were killed"];
     case "run":
       return ["the whole run", `${item.status}, with its journal`];
+    case "code":
+      return [`code ${item.key.slice("code/".length, "code/".length + 12)}…`, "no run needs it"];
   }
 }
 
@@ -212,7 +254,7 @@ function render(
     table(
       items.map((item) => {
         const [what, why] = words(item);
-        return [item.run, what, size(item.sizeBytes), why];
+        return ["run" in item ? item.run : "", what, size(item.sizeBytes), why];
       }),
     ),
   );

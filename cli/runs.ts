@@ -4,6 +4,8 @@ import type { Journal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore, type StoreAccess } from "../store/open-store.ts";
 import type { OptionValues } from "./commands.ts";
+import type { Stack } from "./stack.ts";
+import { stackOfStore } from "./stack-option.ts";
 import { storeAddress } from "./store-address.ts";
 
 /**
@@ -38,7 +40,7 @@ async function openStoreOf(
       next:
         flag === "--from"
           ? "Correct --from: name the store that the run is in."
-          : "Give the --store that the run is in, or go to the folder that it was started from.",
+          : "Give the --store or the --stack that the run is in, or go to the folder that it was started from.",
       details: { run, store: address },
       cause: error,
     });
@@ -112,8 +114,17 @@ export async function runNotFound(journal: Journal, name: string, store: string)
   const names: string[] = [];
   for await (const run of journal.runs()) names.push(run);
   const known = names.length === 0 ? "it holds no run" : `it holds ${names.slice(-10).join(", ")}`;
-  return new PawlError("RUN_NOT_FOUND", `there is no run ${name} in ${store}: ${known}`, {
-    next: "Name a run that is there, or give the --store that it is in.",
+  const stack = stackOfStore(store);
+  const next = "Name a run that is there, or give the --store or the --stack that it is in.";
+  const ended = stack === undefined ? undefined : await endedBeforeItBegan(stack, name);
+  return new PawlError("RUN_NOT_FOUND", `there is no run ${name} in ${store}: ${ended ?? known}`, {
+    next: ended === undefined ? next : "Put right what it says, and start it again.",
     details: { run: name, store },
   });
+}
+
+/** Why an execution that was to begin the run could not; what only Step Functions knows. */
+async function endedBeforeItBegan(stack: Stack, run: string): Promise<string | undefined> {
+  const { refusedExecution } = await import("./refused-execution.ts");
+  return await refusedExecution(stack, run);
 }

@@ -13,7 +13,7 @@ import { duration, metricWords, moment, table } from "./format.ts";
 import { nextCommand } from "./next-command.ts";
 import { type RunStory, readRun, readStory } from "./read-run.ts";
 import { openStoreToRead } from "./runs.ts";
-import { standing, whoDrives } from "./standing.ts";
+import { endedAs, standing, whoDrives } from "./standing.ts";
 import { renderSummary, Summary, summarizeRun } from "./summary.ts";
 
 /** How many epochs and decisions are shown without `--all`. */
@@ -69,7 +69,13 @@ export const ShownRun = z.strictObject({
   /** Counts those who have driven the run. */
   generation: z.int(),
   /** The execution that drove it last; whether it still does, and then who that is. */
-  driver: z.strictObject({ execution: z.string(), alive: z.boolean(), who: z.string().optional() }),
+  driver: z.strictObject({
+    execution: z.string(),
+    alive: z.boolean(),
+    who: z.string().optional(),
+    /** How its execution on AWS ended, where nobody drives the run and it is not at rest. */
+    ended: z.string().optional(),
+  }),
   /** Oldest first; the epochs are the committed ones. */
   history: z.strictObject({
     epochs: z.array(ShownEpoch),
@@ -91,7 +97,8 @@ export const show: CommandRun = async ({ args, options, console }) => {
   const { job } = await readRun(journal, name, store);
   const { alive, who } = await whoDrives(store, story.state);
   const { execution } = story.state.driver;
-  const driver = { execution, alive, ...(alive ? { who } : {}) };
+  const ended = alive ? undefined : await endedAs(story.state);
+  const driver = { execution, alive, ...(alive ? { who } : {}), ...(ended === undefined ? {} : { ended }) };
   const summary = summarizeRun(story.state, job, store.address, standing(story.state, alive));
   if (options.json === true) {
     console.out(JSON.stringify(shownRun(story, summary, driver)));
@@ -109,10 +116,12 @@ export const show: CommandRun = async ({ args, options, console }) => {
 
 function standingWords(
   { run, status, stop }: Summary,
-  { who = "another" }: ShownRun["driver"],
+  { who = "another", ended }: ShownRun["driver"],
   store: ObjectStore,
 ): string | undefined {
-  if (status === "interrupted") return `nobody trains it now; '${nextCommand("resume", run, store)}' goes on`;
+  const why = ended === undefined ? "" : `, since its execution ended (${ended})`;
+  if (status === "interrupted")
+    return `nobody trains it now${why}; '${nextCommand("resume", run, store)}' goes on`;
   if (status !== "training" && status !== "waiting") return undefined;
   return stop === undefined ? `by ${who}` : `by ${who}; it stops, as ${stop.by} asked at ${moment(stop.at)}`;
 }

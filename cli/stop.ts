@@ -14,7 +14,8 @@ import { moment } from "./format.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { nextCommand } from "./next-command.ts";
 import { readRun } from "./read-run.ts";
-import { openStoreToChange } from "./runs.ts";
+import { openStoreToChange, openStoreToRead } from "./runs.ts";
+import type { Stack } from "./stack.ts";
 import { whoDrives } from "./standing.ts";
 
 /** What `stop --json` prints. */
@@ -29,8 +30,8 @@ export const Stopped = z.strictObject({
 });
 export type Stopped = z.infer<typeof Stopped>;
 
-/** How often it is looked whether the run has stopped. */
-const lookMilliseconds = 500;
+/** How often it is looked whether the run has stopped; each look at a bucket costs its owner requests. */
+const lookMilliseconds = { bucket: 2000, folder: 500 };
 
 /** How long a process that trains nothing any more is waited for, so that the run can be started again at once. */
 const letGoMilliseconds = 10_000;
@@ -38,20 +39,22 @@ const letGoMilliseconds = 10_000;
 type Ask = (id: string, by: string, sequence?: number) => Promise<StopAnswer>;
 
 /** `pawl stop <name>`. */
-export const stop: CommandRun = async ({ args, options, console }) => {
+export const stop: CommandRun = async ({ args, options, console, stack }) => {
   const run = args[0] ?? "";
-  const store = await openStoreToChange(options, run);
+  const store =
+    stack === undefined ? await openStoreToChange(options, run) : await openStoreToRead(options, run);
   const journal = openJournal(store);
   const { job } = await readRun(journal, run, store);
-  const liveness: Liveness = { check: (name, driver) => whoDrives(store, { run: name, driver }) };
-  const ports = { journal, liveness, now: () => new Date(), limits: defaultLimits };
-  const ask: Ask = (id, by, sequence) => stopRun(ports)({ run, id, by, sequence });
+  const ask = stack === undefined ? askHere(store, run) : await askStack(stack, run);
   const id = randomUUID();
   const first = await ask(id, whoAsks());
   if (first.action === "over") throw over(run, store, first);
   if (first.action === "stopping") tell(console, run, first);
   const interrupt = new AbortController();
-  const last = options.wait === false ? first : await waitFor(first, ask, interrupt, console);
+  const last =
+    options.wait === false
+      ? first
+      : await waitFor(first, { ask, interrupt, console, lookMilliseconds: lookMilliseconds[kindOf(store)] });
   if (last.action === "went-on") {
     throw new PawlError("RUN_HELD", `run ${run} was started again before it had stopped, by ${last.who}`, {
       next: "What it had trained is committed. Ask again, if it is to stop now.",
@@ -76,12 +79,34 @@ export const stop: CommandRun = async ({ args, options, console }) => {
   return result.status === "failed" ? exitCodes.runFailed : exitCodes.done;
 };
 
+/** The intent is journalled by this process. */
+function askHere(store: ObjectStore, run: string): Ask {
+  const journal = openJournal(store);
+  const liveness: Liveness = { check: (name, driver) => whoDrives(store, { run: name, driver }) };
+  const ports = { journal, liveness, now: () => new Date(), limits: defaultLimits };
+  return (id, by, sequence) => stopRun(ports)({ run, id, by, sequence });
+}
+
+/** The intent is journalled by the stack: on AWS nobody else may, and it ends what waits in a queue too. */
+async function askStack(stack: Stack, run: string): Promise<Ask> {
+  const { askToStop } = await import("./stop-on-stack.ts");
+  return (id, by, sequence) =>
+    askToStop(stack, { run, id, by, ...(sequence === undefined ? {} : { sequence }) });
+}
+
+interface Waiting {
+  readonly ask: Ask;
+  readonly interrupt: AbortController;
+  readonly console: Console;
+  readonly lookMilliseconds: number;
+}
+
+const kindOf = ({ address }: ObjectStore) => (address.startsWith("s3:") ? "bucket" : "folder");
+
 /** Asks until the run has stopped and its process is gone, or Ctrl-C ends the waiting. Returns the last answer. */
 async function waitFor(
   first: StopAnswer,
-  ask: Ask,
-  interrupt: AbortController,
-  console: Console,
+  { ask, interrupt, console, lookMilliseconds }: Waiting,
 ): Promise<StopAnswer> {
   const leave = () => interrupt.abort();
   const restore = onInterrupt(leave, leave);

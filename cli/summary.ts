@@ -1,9 +1,13 @@
 import { relative } from "node:path";
 import * as z from "zod";
+import { usdWords } from "../core/cost.ts";
+import { costAt } from "../core/decisions/cost.ts";
+import { marketWords } from "../core/decisions/market.ts";
 import { bestCheckpoint, secondsIn } from "../core/decisions/progress.ts";
 import { FailureClass } from "../core/failure.ts";
 import type { TrainingJob } from "../core/job.ts";
 import { checkpointPrefix } from "../core/keys.ts";
+import { markets } from "../core/market.ts";
 import { Metrics } from "../core/report.ts";
 import type { RunState } from "../core/run-state.ts";
 import type { ObjectStore } from "../store/object-store.ts";
@@ -34,6 +38,16 @@ export const Summary = z.strictObject({
   trainedSeconds: z.number(),
   lostSeconds: z.number(),
   recoveries: z.int(),
+  /** What its instances cost so far, in USD, and for how many hours it had them; absent on a machine of one's own. */
+  cost: z
+    .strictObject({
+      usd: z.number(),
+      hours: z.partialRecord(z.enum(markets), z.number()),
+      /** Hours of instances whose price nobody knows. */
+      unpricedHours: z.number().optional(),
+      budgetUsd: z.number().optional(),
+    })
+    .optional(),
   attempts: z.int(),
   /** Those that are kept, oldest first. */
   checkpoints: z.array(
@@ -64,6 +78,7 @@ export function summarizeRun(
   job: TrainingJob,
   store: string,
   status: Summary["status"] = state.status,
+  at: string = new Date().toISOString(),
 ): Summary {
   const goal = job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined;
   const best = goal === undefined ? undefined : bestCheckpoint(goal, state.kept);
@@ -85,6 +100,7 @@ export function summarizeRun(
     trainedSeconds: secondsIn(state.progress),
     lostSeconds: state.lostSeconds,
     recoveries: state.recoveries,
+    ...costOf(state, job, status, at),
     attempts: state.nextAttempt - 1,
     checkpoints: state.kept.map(({ name, epoch, step, sizeBytes }) => ({
       name,
@@ -95,6 +111,41 @@ export function summarizeRun(
     })),
     failure: failureWords(state),
   };
+}
+
+/** What the run has cost by `at`; of an attempt that lives, only while somebody drives the run. */
+function costOf(
+  state: RunState,
+  { budgetUsd }: TrainingJob,
+  status: Summary["status"],
+  at: string,
+): Pick<Summary, "cost"> {
+  const underWay = status === "training" || status === "waiting";
+  const cost = underWay ? costAt(state, at) : state.cost;
+  if (cost === undefined || Object.keys(cost.hours).length === 0) return {};
+  const { usd, hours, unpricedHours } = cost;
+  return {
+    cost: {
+      usd,
+      hours,
+      ...(unpricedHours === undefined ? {} : { unpricedHours }),
+      ...(budgetUsd === undefined ? {} : { budgetUsd }),
+    },
+  };
+}
+
+/** `1.23 USD of 5 USD (2 h 5 min on spot, 12 min 0 s on demand)`. */
+function costWords({ usd, hours, unpricedHours, budgetUsd }: NonNullable<Summary["cost"]>): string {
+  const spans = markets.flatMap((market) => {
+    const spent = hours[market];
+    return spent === undefined ? [] : [`${duration(spent * 3600)} ${marketWords(market)}`];
+  });
+  const unknown =
+    unpricedHours === undefined
+      ? []
+      : [`${duration(unpricedHours * 3600)} of it at a price that is not known`];
+  const budget = budgetUsd === undefined ? "" : ` of ${usdWords(budgetUsd)}`;
+  return `${usdWords(usd)}${budget} (${[...spans, ...unknown].join(", ")})`;
 }
 
 /** Who stopped a run and when, and what goes on; `undefined` for one that is not stopped. */
@@ -132,6 +183,7 @@ export function renderSummary(summary: Summary, store: ObjectStore, standing?: s
     ...metrics,
     ["  trained", `${duration(summary.trainedSeconds)} in ${count(summary.attempts, "attempt")}`],
     ["  lost", `${duration(summary.lostSeconds)} in ${recoveries}`],
+    ...(summary.cost === undefined ? [] : [["  cost", costWords(summary.cost)]]),
     ["  checkpoints", newest === undefined ? "none" : nearby(newest.address)],
     ...summary.checkpoints
       .slice(0, -1)

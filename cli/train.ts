@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { type ExitCode, PawlError } from "../core/errors.ts";
 import { TrainingJob } from "../core/job.ts";
-import { type JobChange, jobChanges } from "../core/job-digest.ts";
+import { jobChanges } from "../core/job-digest.ts";
 import type { RunState } from "../core/run-state.ts";
 import { readHead } from "../lambdas/journalled.ts";
 import { originFor } from "../lambdas/origin.ts";
@@ -9,6 +9,7 @@ import { openJournal } from "../store/journal.ts";
 import { openStore } from "../store/open-store.ts";
 import type { CommandRun, Console } from "./commands.ts";
 import { type Following, follow } from "./follow.ts";
+import { announceChanges } from "./job-changes.ts";
 import { readJobFile } from "./job-file.ts";
 import { checkJobFolder } from "./job-folder.ts";
 import { shellWord } from "./next-command.ts";
@@ -33,8 +34,7 @@ export const train: CommandRun = async ({ args, options, console }) => {
   const run = await chooseRun(journal, file.job.name, { name, another });
   const head = await readHead({ journal }, run, 0);
   if (head !== undefined) {
-    const changes = jobChanges(TrainingJob.parse(head.job), file.job);
-    if (changes.length > 0) announce(changes, run, acceptChanges, console);
+    announceChanges(jobChanges(TrainingJob.parse(head.job), file.job), run, acceptChanges, console);
   }
   // Open looks for it too; here nothing is started yet, and the words are the command line's.
   await originFor(store, head, given);
@@ -100,8 +100,9 @@ async function followNew(
 }
 
 /** `pawl resume <name>`. */
-export const resume: CommandRun = async ({ args, options, console }) => {
+export const resume: CommandRun = async ({ args, options, console, stack }) => {
   const run = args[0] ?? "";
+  if (stack !== undefined) return await (await import("./start.ts")).resumeOn(stack, run, options, console);
   const store = await openStoreToChange(options, run);
   const journal = openJournal(store);
   const head = await readHead({ journal }, run, 0);
@@ -118,21 +119,4 @@ function tellOfKept({ run, kept }: RunState, console: Console): void {
   console.err(
     `note: run ${run} has checkpoint ${newest.name}; --start-again begins at epoch 1 only where none is undamaged, and --new begins another run`,
   );
-}
-
-/** Shows how the job file differs from the run's job. Throws JOB_CHANGED unless that is accepted. */
-function announce(changes: readonly JobChange[], run: string, accepted: boolean, console: Console): void {
-  const lines = changes.map(
-    ({ field, before, after }) => `  ${field}: ${before ?? "absent"} → ${after ?? "absent"}`,
-  );
-  const text = `the job file differs from the job of run ${run}:\n${lines.join("\n")}`;
-  if (!accepted) {
-    throw new PawlError("JOB_CHANGED", text, {
-      next: changes.some(({ field }) => field === "name")
-        ? "It is a run of another job: give another --run, or begin one with --new."
-        : "Go on with --accept-changes, or begin another run with --new.",
-      details: { run, changes },
-    });
-  }
-  console.err(text);
 }

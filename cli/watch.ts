@@ -150,6 +150,12 @@ class LiveView {
   }
 }
 
+/** The last epoch of a segment is reported by its commit alone. */
+function metricsOf({ recent }: JournalEntry["state"], epoch: number): Pick<WatchedDecision, "metrics"> {
+  const report = recent.find((committed) => committed.report.epoch === epoch)?.report;
+  return report === undefined ? {} : { metrics: report.metrics };
+}
+
 class JsonView {
   readonly #console: Console;
   readonly #onUnread: () => void;
@@ -164,14 +170,14 @@ class JsonView {
     this.show(newest);
   }
 
-  show({ sequence, at, decision, event }: JournalEntry): void {
+  show({ sequence, at, decision, event, state }: JournalEntry): void {
     const watched: WatchedDecision = {
       sequence,
       at,
       ...decision,
       ...("attempt" in event ? { attempt: event.attempt } : {}),
       ...(event.type === "report" ? { epoch: event.report.epoch, metrics: event.report.metrics } : {}),
-      ...(event.type === "commit" ? { epoch: event.epoch } : {}),
+      ...(event.type === "commit" ? { epoch: event.epoch, ...metricsOf(state, event.epoch) } : {}),
     };
     void this.#console.outBytes(Buffer.from(`${JSON.stringify(watched)}\n`)).then((read) => {
       if (!read) this.#onUnread();

@@ -9,14 +9,15 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const allowed: Record<string, readonly string[]> = {
   core: [],
   store: ["core"],
-  lambdas: ["core", "store"],
-  agent: ["core", "store"],
-  local: ["core", "store", "lambdas", "agent"],
-  cli: ["core", "store", "lambdas", "agent", "local"],
+  aws: ["core", "store"],
+  lambdas: ["core", "store", "aws"],
+  agent: ["core", "store", "aws"],
+  local: ["core", "store", "aws", "lambdas", "agent"],
+  cli: ["core", "store", "aws", "lambdas", "agent", "local"],
   cdk: ["core"],
   trainer: ["core"],
   // Tries everything, with what the tests have for that.
-  chaos: ["core", "store", "lambdas", "agent", "local", "cli", "trainer", "test", "infra-test"],
+  chaos: ["core", "store", "aws", "lambdas", "agent", "local", "cli", "trainer", "test", "infra-test"],
 };
 
 /** Files of the root, for whoever runs where Pawl is installed; what is deployed or handed to a trainer is on its own. */

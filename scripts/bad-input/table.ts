@@ -9,6 +9,7 @@ import { jobFiles } from "./job-files.ts";
 import { origins } from "./origins.ts";
 import { runsAndCheckpoints } from "./runs-and-checkpoints.ts";
 import { s3Stores } from "./s3-stores.ts";
+import { stacks } from "./stacks.ts";
 
 /** Everything that a person can get wrong, as far as it is known. */
 export const badInputs: readonly BadInput[] = [
@@ -21,5 +22,6 @@ export const badInputs: readonly BadInput[] = [
   ...diagnosing,
   ...folderStores,
   ...s3Stores,
+  ...stacks,
   ...damaged,
 ];
