@@ -1,5 +1,6 @@
 import { Match } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
+import { plainId } from "./policy-names.ts";
 import { managedPolicies, statementsOf, synthesised } from "./template.ts";
 
 const template = synthesised();
@@ -18,24 +19,61 @@ const allowed = (holder: RegExp): Record<string, string> =>
 describe("permissions", () => {
   test("no role has a wildcard action, and there are roles to look at", () => {
     const actions = statements.flatMap(({ statement }) => statement.Action);
-    expect(actions.length).toBeGreaterThan(20);
+    expect(actions.length).toBeGreaterThan(40);
     expect(actions.filter((action) => action.includes("*"))).toEqual([]);
     expect(statements.every(({ statement }) => statement.Effect === "Allow")).toBe(true);
   });
 
-  test("only what Batch cannot narrow is allowed on every resource", () => {
+  test("only what takes no resource is allowed on every one", () => {
     const everywhere = statements
       .filter(({ statement }) => statement.Resource.includes("*"))
       .flatMap(({ statement }) => statement.Action);
     expect(new Set(everywhere)).toEqual(
-      new Set(["batch:DescribeJobs", "batch:ListJobs", "batch:TerminateJob"]),
+      new Set(["batch:DescribeJobs", "batch:ListJobs", "ec2:DescribeSpotPriceHistory"]),
     );
+  });
+
+  test("jobs may be ended in this account and Region only", () => {
+    const ends = statements.filter(({ statement }) => statement.Action.includes("batch:TerminateJob"));
+    expect(ends.map(({ holder }) => plainId(holder)).sort()).toEqual([
+      "FunctionsOpenRole",
+      "FunctionsStopRole",
+      "FunctionsSweepRole",
+      "WorkflowRole",
+    ]);
+    for (const { statement } of ends)
+      expect(JSON.stringify(statement.Resource)).toMatch(
+        /^\[\{"Fn::Join":\["",\["arn:",\{"Ref":"AWS::Partition"\},":batch:",\{"Ref":"AWS::Region"\},":",\{"Ref":"AWS::AccountId"\},":job\/\*"\]\]\}\]$/,
+      );
   });
 
   test("the instances' own policy of AWS is the only one that is not written here", () => {
     expect(managedPolicies(template)).toEqual([
       expect.stringContaining("AmazonEC2ContainerServiceforEC2Role"),
     ]);
+  });
+
+  test("every function, the attempts, ECS, the instances and the machine have a role each, for one service", () => {
+    const roles = Object.entries(template.findResources("AWS::IAM::Role")).map(([id, { Properties }]) => {
+      const { Statement } = Properties.AssumeRolePolicyDocument;
+      return [
+        plainId(id),
+        JSON.stringify(Statement.map(({ Principal }: { Principal: unknown }) => Principal)),
+      ];
+    });
+    const service = (name: string) => `[{"Service":"${name}.amazonaws.com"}]`;
+    expect(Object.fromEntries(roles)).toEqual({
+      ...Object.fromEntries(
+        ["Open", "Review", "Recover", "Sweep", "Stop"].map((name) => [
+          `Functions${name}Role`,
+          service("lambda"),
+        ]),
+      ),
+      ComputeAttemptsRole: service("ecs-tasks"),
+      ComputeAttemptsExecutionRole: service("ecs-tasks"),
+      ComputeInstancesRole: service("ec2"),
+      WorkflowRole: service("states"),
+    });
   });
 
   test("the state machine may submit our jobs, ask our functions, and start itself", () => {
@@ -53,7 +91,10 @@ describe("permissions", () => {
     expect(may["batch:SubmitJob"]).toMatch(
       /ComputeSpotQueue.*JobQueueArn.*ComputeOnDemandQueue.*JobQueueArn/,
     );
-    expect(may["batch:SubmitJob"]).toContain(":job-definition/Pawl-Attempt");
+    for (const name of ["default-gpu", "default-cpu"]) {
+      expect(may["batch:SubmitJob"]).toContain(`:job-definition/Pawl-${name}"`);
+      expect(may["batch:SubmitJob"]).toContain(`:job-definition/Pawl-${name}:*"`);
+    }
     expect(may["events:PutRule"]).toContain(":rule/StepFunctionsGetEventsForBatchJobsRule");
     expect(may["states:StartExecution"]).toContain(":stateMachine:Pawl-Runs");
     for (const name of ["Open", "Review", "Recover"]) {
@@ -63,7 +104,7 @@ describe("permissions", () => {
 
   test("the state machine has the name that its policy, and Open's, are written for", () => {
     template.hasResourceProperties("AWS::StepFunctions::StateMachine", { StateMachineName: "Pawl-Runs" });
-    for (const role of [/^FunctionsOpenRole/, /^FunctionsSweepRole/])
+    for (const role of [/^FunctionsOpenRole/, /^FunctionsSweepRole/, /^FunctionsStopRole/])
       expect(allowed(role)["states:DescribeExecution"]).toContain(":execution:Pawl-Runs:*");
   });
 
@@ -73,15 +114,16 @@ describe("permissions", () => {
       const keys = JSON.stringify(statement.Resource);
       if (/^FunctionsSweepRole/.test(holder) && keys.includes("sweep"))
         expect(keys).toMatch(/^[^/]*\/sweep\/resting\.json[^/]*$/);
-      else if (/^Functions(Open|Review|Recover|Sweep)Role/.test(holder))
+      else if (/^Functions(Open|Review|Recover|Sweep|Stop)Role/.test(holder))
         expect(keys).toMatch(/^[^/]*\/journal\/\*[^/]*$/);
       else expect(keys).not.toContain("journal");
     }
     expect(writers.map(({ holder }) => holder.replace(/[0-9A-F]{8}$/, "")).sort()).toEqual([
-      "ComputeAttemptRole",
+      "ComputeAttemptsRole",
       "FunctionsOpenRole",
       "FunctionsRecoverRole",
       "FunctionsReviewRole",
+      "FunctionsStopRole",
       "FunctionsSweepRole",
       "FunctionsSweepRole",
     ]);
@@ -98,7 +140,7 @@ describe("permissions", () => {
   });
 
   test("an attempt reads no journal, and asks Review alone", () => {
-    const may = allowed(/^ComputeAttemptRole/);
+    const may = allowed(/^ComputeAttemptsRole/);
     expect(may["s3:GetObject"]).not.toContain("journal");
     expect(may["s3:DeleteObject"]).toMatch(/^[^/]*\/checkpoints\/\*[^/]*$/);
     expect(may["lambda:InvokeFunction"]).toMatch(

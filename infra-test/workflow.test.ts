@@ -1,10 +1,14 @@
+import { Match } from "aws-cdk-lib/assertions";
 import { expect, test } from "vitest";
 import * as z from "zod";
+import { markets } from "../core/market.ts";
 import { Next } from "../core/next.ts";
+import { definitionSuffix, jobDefinitionName, queueName } from "../core/stack.ts";
 import { definitionFrom } from "../local/definition-template.ts";
 import { synthesised } from "./template.ts";
 
-const { StartAt, States } = definitionFrom(synthesised().toJSON());
+const template = synthesised();
+const { StartAt, States } = definitionFrom(template.toJSON());
 
 /** Where a state can lead to, by the condition that leads there. */
 const leads = (name: string): Record<string, string> => {
@@ -60,7 +64,7 @@ test("Train submits to the queue of its market, retries nothing, and keeps of it
     Parameters: {
       "JobName.$": "$.train.jobName",
       "JobQueue.$": "States.Format('Pawl-{}', $.train.market)",
-      JobDefinition: "Pawl-Attempt",
+      "JobDefinition.$": "States.Format('Pawl-{}', $.train.definition)",
       ContainerOverrides: {
         Environment: [
           { Name: "PAWL_RUN", "Value.$": "$.run" },
@@ -97,7 +101,7 @@ test.each(["Open", "Review", "Recover"])(
 );
 
 test("a function cannot outlast the state that waits for it", () => {
-  const functions = Object.values(synthesised().findResources("AWS::Lambda::Function"));
+  const functions = Object.values(template.findResources("AWS::Lambda::Function"));
   const [seconds = 0] = functions.map(({ Properties }): number => Properties.Timeout);
   expect(seconds).toBeGreaterThan(0);
   for (const name of ["Open", "Review", "Recover"]) {
@@ -105,4 +109,48 @@ test("a function cannot outlast the state that waits for it", () => {
       seconds,
     );
   }
+});
+
+test("the names that Train makes are those of the stack's queues and definitions", () => {
+  const named = (type: string, property: string) =>
+    Object.values(template.findResources(type)).map(({ Properties }) => Properties[property]);
+  expect(named("AWS::Batch::JobQueue", "JobQueueName").sort()).toEqual(
+    markets.map((market) => queueName("Pawl", market)).sort(),
+  );
+  expect(named("AWS::Batch::JobDefinition", "JobDefinitionName").sort()).toEqual(
+    [0, 1].map((gpus) => jobDefinitionName("Pawl", definitionSuffix("default", gpus))).sort(),
+  );
+});
+
+test("the machine is made after what it submits to, which it knows by name only", () => {
+  const [machine] = Object.values(template.findResources("AWS::StepFunctions::StateMachine"));
+  const ids = (type: string) => Object.keys(template.findResources(type));
+  expect(machine?.DependsOn).toEqual(
+    expect.arrayContaining([...ids("AWS::Batch::JobQueue"), ...ids("AWS::Batch::JobDefinition")]),
+  );
+});
+
+test("executions are neither logged nor traced unless that is chosen, and logs hold no data", () => {
+  template.hasResourceProperties("AWS::StepFunctions::StateMachine", {
+    StateMachineType: "STANDARD",
+    LoggingConfiguration: Match.absent(),
+    TracingConfiguration: { Enabled: false },
+  });
+  synthesised({ executionLogs: "errors", tracing: true }).hasResourceProperties(
+    "AWS::StepFunctions::StateMachine",
+    {
+      LoggingConfiguration: {
+        Level: "ERROR",
+        IncludeExecutionData: false,
+        Destinations: [
+          {
+            CloudWatchLogsLogGroup: {
+              LogGroupArn: { "Fn::GetAtt": [Match.stringLikeRegexp("RunsLogs"), "Arn"] },
+            },
+          },
+        ],
+      },
+      TracingConfiguration: { Enabled: true },
+    },
+  );
 });

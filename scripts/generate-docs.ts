@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { contextValues } from "../cdk/context-values.ts";
 import { actionWords } from "../cli/action-words.ts";
 import { type CommandSpec, commands } from "../cli/commands.ts";
 import { errorTable, exitCodes } from "../core/errors.ts";
@@ -10,6 +11,12 @@ import { failureClasses, failureRule } from "../core/failure.ts";
 import { awsOnlyFields } from "../core/job.ts";
 import { jobJsonSchema } from "../core/parse-job.ts";
 import { FieldSchema, fieldRows } from "./job-table.ts";
+import {
+  optionalGrantColumns,
+  optionalGrantRows,
+  permissionColumns,
+  permissionRows,
+} from "./permission-rows.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -32,6 +39,8 @@ function jobFields(): string {
 
 /** Examples that do not go through in the order of the table, each with why. */
 const notRun: Readonly<Record<string, string>> = {
+  start: "needs a stack on AWS; aws.md starts one",
+  doctor: "needs an account on AWS; cli/doctor.test.ts runs it",
   stop: "shell-1 is finished here; what-happens-when/stopped.md stops a run",
 };
 
@@ -92,12 +101,26 @@ const classTable = (): string =>
     }),
   );
 
+const contextTable = (): string =>
+  markdownTable(
+    ["key", "what it takes", "default", "what it is for"],
+    Object.entries(contextValues).map(([key, { takes, unless, means }]) => [
+      `\`${key}\``,
+      takes,
+      unless,
+      means,
+    ]),
+  );
+
 const parts: Readonly<Record<string, () => string>> = {
   "job fields": jobFields,
   commands: () => commands.map(command).join("\n\n"),
   "exit codes": exitCodeTable,
   "error codes": errorCodes,
   "failure classes": classTable,
+  permissions: () => markdownTable(permissionColumns, permissionRows()),
+  "permissions by choice": () => markdownTable(optionalGrantColumns, optionalGrantRows()),
+  context: contextTable,
 };
 
 /** The files that hold generated parts. */
@@ -105,6 +128,8 @@ export const generatedFiles = [
   "docs/job.md",
   "docs/cli.md",
   "docs/what-happens-when/failure-classes.md",
+  "docs/security.md",
+  "docs/deploy.md",
 ] as const;
 
 const marked = /(<!-- generated: (.+?) -->\n)([\s\S]*?)(\n<!-- end generated -->)/g;
