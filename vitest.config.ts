@@ -3,7 +3,14 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
-    exclude: ["node_modules/**", "dist/**", "cdk.out/**", "**/*.s3.test.ts", "**/*.torch.test.ts"],
+    exclude: [
+      "node_modules/**",
+      "dist/**",
+      "cdk.out/**",
+      "**/*.s3.test.ts",
+      "**/*.cloud.test.ts",
+      "**/*.torch.test.ts",
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

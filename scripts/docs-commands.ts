@@ -32,6 +32,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** Those whose commands need an S3 server that holds the bucket `my-bucket`: test/docs.s3.test.ts runs them. */
 export const documentsOnS3: readonly string[] = ["docs/s3.md"];
 
+/** Those whose commands need the emulated cloud, and the stack `Pawl` in it: infra-test/cloud/docs.cloud.test.ts runs them. */
+export const documentsOnAws: readonly string[] = ["docs/aws.md", "docs/emulated-cloud.md"];
+
 /** Every document that shows commands or files. */
 export const documents: readonly string[] = [
   "README.md",
@@ -202,7 +205,8 @@ export async function runDocument(path: string): Promise<boolean> {
 async function main(): Promise<number> {
   const given = process.argv.slice(2);
   const failed: string[] = [];
-  const all = documents.filter((path) => !documentsOnS3.includes(path));
+  const elsewhere = [...documentsOnS3, ...documentsOnAws];
+  const all = documents.filter((path) => !elsewhere.includes(path));
   for (const path of given.length === 0 ? all : given) {
     if (!(await runDocument(path))) failed.push(path);
   }

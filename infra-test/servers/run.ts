@@ -1,32 +1,55 @@
-// The end-to-end suite against emulated AWS and another S3 server, without Docker: installs what it needs, starts the
+// The end-to-end suites against emulated AWS and another S3 server, without Docker: installs what they need, starts the
 // servers, runs the tests with the servers' addresses in their environment, and ends them.
 //
-//   npm run test:localstack [-- <vitest's own arguments>]
-import { spawn } from "node:child_process";
+//   npm run test:localstack [-- <vitest's own arguments, for both suites>]
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { startS3Servers } from "./s3-servers.ts";
+import { startCloud } from "./cloud-servers.ts";
+import { credentials, startServers } from "./server-group.ts";
+import { startVersitygw } from "./versitygw.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-
+const suites = ["vitest.s3.config.ts", "vitest.cloud.config.ts"];
 const given = process.argv.slice(2);
-const vitest = ["node_modules/vitest/vitest.mjs", "run", "-c", "vitest.s3.config.ts", ...given];
+// What is named may be in one suite only.
+const more = given.length > 0 ? ["--passWithNoTests", ...given] : [];
 
-// Whatever has been started by then ends with this process.
-const leave = () => process.exit(1);
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, leave);
-const servers = await startS3Servers();
-const tests = spawn(process.execPath, vitest, {
-  cwd: root,
-  env: { ...process.env, ...servers.env },
-  stdio: "inherit",
-});
+let running: ChildProcess | undefined;
+let leaving = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.off(signal, leave);
-  process.on(signal, () => tests.kill(signal));
+  process.on(signal, () => {
+    leaving = true;
+    // Whatever has been started by then ends with this process.
+    if (running === undefined) process.exit(1);
+    else running.kill(signal);
+  });
 }
-const code = await new Promise<number>((resolve, reject) => {
-  tests.once("error", reject);
-  tests.once("close", (exitCode) => resolve(exitCode ?? 1));
+
+const servers = await startServers(async (start) => {
+  const versitygw = await start("versitygw", (own) => startVersitygw(own, credentials));
+  return { ...(await startCloud(start)), PAWL_TEST_VERSITYGW: versitygw.address };
 });
+let failed = false;
+for (const suite of suites) {
+  if (leaving) break;
+  const code = await run(suite);
+  if (code !== 0) failed = true;
+}
 await servers.stop();
-process.exitCode = code;
+process.exitCode = failed || leaving ? 1 : 0;
+
+function run(suite: string): Promise<number> {
+  const tests = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", "-c", suite, ...more], {
+    cwd: root,
+    env: { ...process.env, ...servers.env },
+    stdio: "inherit",
+  });
+  running = tests;
+  return new Promise((resolve, reject) => {
+    tests.once("error", reject);
+    tests.once("close", (exitCode) => {
+      running = undefined;
+      resolve(exitCode ?? 1);
+    });
+  });
+}

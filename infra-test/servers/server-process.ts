@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A server of the tests, on a port of its own on the loopback interface. */
@@ -68,8 +70,12 @@ export async function startServer(launch: Launch): Promise<Server> {
   });
   running.add(child);
   let said = "";
+  // For whoever looks for what went wrong while it runs; it goes with the folder.
+  const log = createWriteStream(join(folder, "output.log"));
+  log.on("error", () => {});
   const listen = (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4000);
+    log.write(chunk);
   };
   child.stdout.on("data", listen);
   child.stderr.on("data", listen);
@@ -78,7 +84,10 @@ export async function startServer(launch: Launch): Promise<Server> {
     failure = error;
   });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  child.once("close", () => running.delete(child));
+  child.once("close", () => {
+    running.delete(child);
+    log.end();
+  });
   const address = `http://127.0.0.1:${port}`;
   const until = Date.now() + patienceMilliseconds;
   while (!(await answers(`${address}${health}`))) {

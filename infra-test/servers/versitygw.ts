@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { command, installation } from "../../scripts/installed.ts";
-import type { Credentials } from "./s3-servers.ts";
+import type { Credentials } from "./server-group.ts";
 import { freePort, type Server, startServer } from "./server-process.ts";
 
 /** A gateway in Go from S3 to a folder: small, quick to start, and strict about conditions and checksums. */
