@@ -1,0 +1,1 @@
+echo "$PAWL_EPOCH" > "$PAWL_CHECKPOINT_DIR/state.json"
