@@ -143,9 +143,20 @@ export class ModelTrainer {
     };
     this.#reports.push(told);
     observe("report");
-    const reported = report(told);
+    const reported = this.#isLast(plan) && told.metrics.loss !== "NaN" ? this.#finished(plan) : report(told);
     reported.catch(() => {});
     return { reported };
+  }
+
+  /** Whether the commit of this epoch brings its report, since nothing follows it. */
+  #isLast({ epoch }: EpochPlan): boolean {
+    const { assignment, job } = this.#context;
+    const segmentEnd = job.segment === "auto" ? job.epochs : assignment.plan.epoch - 1 + job.segment;
+    return epoch >= Math.min(job.epochs, segmentEnd) && job.checkpoint.policy !== "none";
+  }
+
+  async #finished({ epoch }: EpochPlan): Promise<ReviewReply> {
+    return { answer: { action: "finish", sequence: 0, reason: `the segment ends with epoch ${epoch}` } };
   }
 
   #dueInside(step: number): boolean {
