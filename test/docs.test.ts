@@ -142,7 +142,9 @@ describe("the documents' commands", () => {
     expect(blocks.filter(({ language }) => language === "sh").length).toBeGreaterThan(20);
     expect(blocks.filter(({ skip }) => skip !== undefined).map(({ text }) => text)).toEqual([
       "npm test\n",
+      "pawl start examples/shell/pawl.yaml --stack Pawl --yes\n",
       "pawl stop shell-1\n",
+      "pawl doctor --stack Pawl\n",
     ]);
   });
 
