@@ -79,8 +79,12 @@ async function submitting(
   }
 }
 
-const execute = async (stateMachineArn: string | undefined): Promise<DescribeExecutionOutput> =>
-  await ended((await sfn.send(new StartExecutionCommand({ stateMachineArn, input: "{}" }))).executionArn);
+async function execute(stateMachineArn: string | undefined, input = {}): Promise<DescribeExecutionOutput> {
+  const started = await sfn.send(
+    new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }),
+  );
+  return await ended(started.executionArn);
+}
 
 describe("a deployed stack", () => {
   it("has every output that it is found by", () => {
@@ -187,6 +191,9 @@ describe("a task that waits for a job", () => {
   });
 });
 
+/** A run of one epoch that keeps nothing. */
+const trivial = { name: "kept", command: ["true"], epochs: 1, checkpoint: "none", compute: { gpus: 0 } };
+
 describe("stacks", () => {
   it("are two side by side, are deployed again, and leave nothing but their buckets", async () => {
     const other = await cloud.deploy("PawlOther", { maxVcpus: "4" });
@@ -194,11 +201,27 @@ describe("stacks", () => {
     const changed = await cloud.deploy(stackName, { maxVcpus: "8" });
     expect(changed[stackOutputs.bucket]).toBe(outputs[stackOutputs.bucket]);
     expect(JSON.parse(changed[stackOutputs.offers] ?? "{}").maxVcpus).toBe(8);
+    expect(await execute(changed[stackOutputs.stateMachine], { job: trivial })).toMatchObject({
+      status: "SUCCEEDED",
+    });
     for (const name of [stackName, "PawlOther"]) await cloud.destroy(name);
     const kept = [outputs, other].map((each) => `bucket ${bucketOf(each)}`);
     expect((await cloud.account()).filter((each) => each !== assets)).toEqual(
       [...before.filter((each) => each !== assets), ...kept].sort(),
     );
-    for (const each of [outputs, other]) await cloud.removeBucket(bucketOf(each));
+    await cloud.removeBucket(bucketOf(other));
+  });
+
+  it("take a kept bucket up again, with the runs in it", async () => {
+    const again = await cloud.deploy(stackName, { bucketName: bucketOf(outputs) });
+    expect(bucketOf(again)).toBe(bucketOf(outputs));
+    const { status, output } = await execute(again[stackOutputs.stateMachine], { run: "kept-1" });
+    expect([status, JSON.parse(output ?? "{}")]).toMatchObject([
+      "SUCCEEDED",
+      { run: "kept-1", action: "done" },
+    ]);
+    await cloud.destroy(stackName);
+    await cloud.removeBucket(bucketOf(outputs));
+    expect(await cloud.account()).toEqual([...new Set([...before, assets])].sort());
   });
 });
