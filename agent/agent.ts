@@ -16,7 +16,7 @@ import { AttemptLog } from "./attempt-log.ts";
 import { killAttemptProcesses } from "./attempt-processes.ts";
 import { Departure } from "./departure.ts";
 import { type AgentEnvironment, readAgentEnvironment, readStopSeconds } from "./environment.ts";
-import { instanceFacts, instanceRegion } from "./instance-facts.ts";
+import { instanceFacts } from "./instance-facts.ts";
 import { lambdaReviewer } from "./lambda-reviewer.ts";
 import { pipeReviewer, type Reviewer } from "./reviewer.ts";
 import { watchForReclaim } from "./spot-notice.ts";
@@ -109,19 +109,11 @@ async function main(departure: Departure): Promise<number> {
   }
 }
 
-/** The SDK, and the trainer's own, look for the region in the environment. */
-async function learnRegion({ review, metadata }: AgentEnvironment): Promise<void> {
-  if (review === undefined || metadata === undefined || process.env.AWS_REGION !== undefined) return;
-  const region = await instanceRegion(metadata);
-  if (region !== undefined) process.env.AWS_REGION = region;
-}
-
 /** One attempt, from its claim to its last word. Returns the exit code. */
 async function attend(environment: AgentEnvironment, departure: Departure): Promise<number> {
   const { run, attempt, batchJobId, folder, metadata } = environment;
   const startedAt = new Date().toISOString();
   let trainer: number | undefined;
-  await learnRegion(environment);
   const reviewer = reviewerOf(environment, () => {
     endAtOnce(folder, trainer);
     process.exit(failureRule("interrupted").exitCode);

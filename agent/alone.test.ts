@@ -114,11 +114,8 @@ describe("the agent as one file, alone on an instance", () => {
     metadata.set("instance-type", "g5.xlarge");
     metadata.set("placement/availability-zone", "eu-west-1a");
     metadata.set("instance-life-cycle", "spot");
-    metadata.set("placement/region", "eu-west-1");
     await all.world.open("driver-1", { job: all.job, source: all.source });
-    // Batch tells a container nothing of its region.
-    const variables = { PAWL_METADATA: metadata.base, AWS_REGION: undefined };
-    expect((await attend(all, variables)).code).toBe(0);
+    expect((await attend(all, { PAWL_METADATA: metadata.base })).code).toBe(0);
     const claimed = (await all.world.journal())[1]?.event;
     expect(claimed).toMatchObject({
       type: "started",

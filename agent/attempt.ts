@@ -61,6 +61,7 @@ export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
   const { environment, store, departure } = context;
   const review = sequenced(context.reviewer, environment.sequence);
   const claimed = await Promise.race([claim(context, review), aborted(departure.asked)]);
+  const endBudget = watchBudget(claimed.assignment.budgetSeconds, departure);
   const unpacking = sourceFolder(store, claimed.source, environment.folder);
   const source = await Promise.race([unpacking, aborted(departure.asked)]);
   const workspace = await prepareWorkspace(environment.folder, source);
@@ -68,7 +69,6 @@ export async function runAttempt(context: AttemptContext): Promise<AttemptEnd> {
   const restored = await restore(base, claimed.assignment, workspace.checkpoint, departure.asked);
   const parts = await prepare(context, review, { ...claimed, source, workspace, restored });
   const { uploads, session, watch, training } = parts;
-  const endBudget = watchBudget(claimed.assignment.budgetSeconds, departure);
   const failures = [
     uploads.failure.promise,
     session.failure.promise,

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Aws } from "../aws/aws.ts";
 import { SpotPrices } from "../aws/spot-prices.ts";
 import { Instance } from "../core/instance.ts";
@@ -6,6 +7,9 @@ import { InstanceMetadata } from "./instance-metadata.ts";
 
 /** The price is nice to know, and not worth waiting for. */
 const priceMilliseconds = 2000;
+
+/** Before a second and a third time, in milliseconds. */
+const pauses = [200, 1000];
 
 const pricePatience = { totalMilliseconds: 1500, firstWaitMilliseconds: 100, longestWaitMilliseconds: 500 };
 
@@ -15,14 +19,7 @@ const pricePatience = { totalMilliseconds: 1500, firstWaitMilliseconds: 100, lon
  */
 export async function instanceFacts(base: string): Promise<Instance | undefined> {
   try {
-    const metadata = new InstanceMetadata(base);
-    // The first one brings the token that the others have too.
-    const id = await metadata.get("instance-id");
-    const [type, zone, cycle] = await Promise.all(
-      ["instance-type", "placement/availability-zone", "instance-life-cycle"].map((path) =>
-        metadata.get(path),
-      ),
-    );
+    const [id, type, zone, cycle] = await patiently(() => valuesOf(new InstanceMetadata(base)));
     const market = cycle === "spot" ? "spot" : "on-demand";
     const instance = Instance.parse({ id, type, zone, market, upSeconds: await upSeconds() });
     const spotUsdPerHour = market === "spot" ? await spotPrice(instance) : undefined;
@@ -32,9 +29,24 @@ export async function instanceFacts(base: string): Promise<Instance | undefined>
   }
 }
 
-/** Which region the instance is in: Batch tells its containers nothing of that. `undefined` where it cannot be learned. */
-export const instanceRegion = (base: string): Promise<string | undefined> =>
-  new InstanceMetadata(base).get("placement/region").catch(() => undefined);
+async function valuesOf(metadata: InstanceMetadata): Promise<(string | undefined)[]> {
+  // The first one brings the token that the others have too.
+  const id = await metadata.get("instance-id");
+  const paths = ["instance-type", "placement/availability-zone", "instance-life-cycle"];
+  return [id, ...(await Promise.all(paths.map((path) => metadata.get(path))))];
+}
+
+/** Asks again where the metadata service is busy: a run with a budget stops where its instance does not know what it is. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (const milliseconds of pauses) {
+    try {
+      return await ask();
+    } catch {
+      await sleep(milliseconds);
+    }
+  }
+  return await ask();
+}
 
 /** For how long the host has been up: a container is told the same. */
 const upSeconds = async (): Promise<number> =>

@@ -107,6 +107,14 @@ describe("a request to AWS that fails", () => {
     expect(error).toMatchObject({ code: "AWS_REGION", message: expect.stringContaining("no region is set") });
   });
 
+  it("with what could not even be a host's name for a region says so", async () => {
+    await service();
+    vi.stubEnv("AWS_REGION", "not a region");
+    const error = await failure(executions().describe(arn));
+    expect(error).toMatchObject({ code: "AWS_REGION", message: expect.stringContaining("not a region") });
+    expect(error.message).not.toContain("no region is set");
+  });
+
   it("with what is no region says so, before anything is sent", async () => {
     const asked = await service();
     vi.stubEnv("AWS_REGION", "Ireland");

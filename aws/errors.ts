@@ -66,8 +66,8 @@ const wordsFor = (code: ErrorCode, error: unknown, { action, resource }: About, 
   if (code === "AWS_CREDENTIALS") return credentials(error);
   if (code === "AWS_UNREACHABLE") return unreachable(error, where);
   if (code === "AWS_REGION") {
-    const { region } = where;
-    return region === undefined
+    const region = where.region ?? /^Region not accepted: region="(.*?)"/.exec(ownWords(error))?.[1];
+    return region === undefined || region === ""
       ? { problem: "no region is set", next: "Set AWS_REGION, or 'region' in the profile." }
       : {
           problem: `the region ${region} has no such service, or there is no such region`,

@@ -34,6 +34,8 @@ export const functionVariables = {
   store: "PAWL_STORE",
   /** The stack's own name for things, from which its queues' names follow. */
   name: "PAWL_NAME",
+  /** What the ARNs of the stack's executions begin with. */
+  executions: "PAWL_EXECUTIONS",
   /** An `Offers` as JSON. */
   offers: "PAWL_OFFERS",
   /** Prices that replace the table's, a `PriceList` as JSON. */

@@ -264,7 +264,7 @@ describe("the job definitions", () => {
     const names = definition?.Properties.ContainerProperties.Environment.map(
       ({ Name }: { Name: string }) => Name,
     );
-    expect(names.toSorted()).toEqual(Object.values(containerVariables).toSorted());
+    expect(names.toSorted()).toEqual([...Object.values(containerVariables), "AWS_REGION"].toSorted());
     template.allResourcesProperties(definitions, {
       ContainerProperties: {
         Environment: Match.arrayWith([

@@ -54,13 +54,16 @@ describe("the functions", () => {
   });
 
   test("are told the store, the stack's name and what it offers; Sweep alone the topic", () => {
-    const { store, name, offers, prices, topic, runMetrics } = functionVariables;
+    const { store, name, executions, offers, prices, topic, runMetrics } = functionVariables;
     for (const [which, { Environment }] of Object.entries(functionsOf())) {
       const { Variables } = Environment;
       expect(Object.keys(Variables).sort()).toEqual(
-        [store, name, offers, ...(which === "Sweep" ? [topic] : [])].sort(),
+        [store, name, executions, offers, ...(which === "Sweep" ? [topic] : [])].sort(),
       );
       expect(Variables[name]).toBe("Pawl");
+      expect(JSON.stringify(Variables[executions])).toMatch(
+        /"AWS::Region".*"AWS::AccountId".*:execution:Pawl-Runs:"/,
+      );
       expect(JSON.parse(Variables[offers])).toMatchObject({
         images: { default: expect.any(String) },
         instanceTypes: ["g4dn", "g5", "g6"],

@@ -91,7 +91,13 @@ test.each(["Open", "Review", "Recover"])(
       Parameters: { FunctionName: expect.stringMatching(new RegExp(`Functions${name}$`)) },
       Retry: [
         {
-          ErrorEquals: expect.arrayContaining(["Lambda.ServiceException", "Lambda.TooManyRequestsException"]),
+          ErrorEquals: expect.arrayContaining([
+            "Lambda.ServiceException",
+            "Lambda.TooManyRequestsException",
+            // What becomes of a process that ran out of memory, or was ended by the machine below it.
+            "Lambda.Unknown",
+            "Runtime.ExitError",
+          ]),
           JitterStrategy: "FULL",
         },
       ],

@@ -174,6 +174,7 @@ describe("the environment of a function", () => {
     const prices = { "g5.xlarge": { spot: 0.4 } };
     const env = {
       ...good,
+      PAWL_EXECUTIONS: "arn:aws:states:eu-west-1:1:execution:pawl-Runs:",
       PAWL_OFFERS: JSON.stringify(offers),
       PAWL_PRICES: JSON.stringify(prices),
       PAWL_TOPIC: "arn:aws:sns:eu-west-1:1:t",
@@ -182,6 +183,7 @@ describe("the environment of a function", () => {
     expect(readFunctionEnvironment(env)).toEqual({
       store: "s3://b",
       name: "pawl",
+      executions: "arn:aws:states:eu-west-1:1:execution:pawl-Runs:",
       offers,
       prices,
       topic,

@@ -33,6 +33,17 @@ describe("what journal entries add to the metrics", () => {
     expect(await counted()).toEqual({ Loss: [0.25, 2], ExamplesPerSecond: [25], Epochs: [1, 1] });
   });
 
+  it("is what a checkpoint says of a segment's last epoch, which nobody reports beforehand", async () => {
+    await world.open("a");
+    await world.claim();
+    await world.save(1);
+    await world.commit(1);
+    await world.save(2, 1, { loss: 0.5 });
+    await world.report(2, { report: { epoch: 2, metrics: { loss: 0.5 }, seconds: 1 } });
+    await world.commit(2);
+    expect(await counted()).toEqual({ Loss: [1, 0.5], Epochs: [1, 1] });
+  });
+
   it("is lost time and a recovery, and one failure where the run gives up", async () => {
     await world.open("a", {
       job: {

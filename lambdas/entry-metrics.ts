@@ -1,5 +1,6 @@
 import type { JournalEntry } from "../core/journal-entry.ts";
 import { metricNames } from "../core/metric-names.ts";
+import type { EpochReport } from "../core/report.ts";
 import type { RunState } from "../core/run-state.ts";
 
 /** One thing counted. */
@@ -22,7 +23,7 @@ export function entryMetrics(
     Number.isFinite(value) && value > 0 ? [{ name, unit, value }] : [];
   const since = (of: (state: RunState) => number) => of(state) - (before === undefined ? 0 : of(before));
   return [
-    ...(event.type === "report" ? ofReport(event.report) : []),
+    ...newReports({ event, state }, before).flatMap(ofReport),
     ...count(
       metricNames.epochs,
       since(({ progress }) => progress.epoch),
@@ -45,15 +46,23 @@ export function entryMetrics(
   ];
 }
 
-function ofReport({
-  metrics,
-  examples,
-  seconds,
-}: {
-  readonly metrics: Readonly<Record<string, number | string | null>>;
-  readonly examples?: number | undefined;
-  readonly seconds: number;
-}): EntryMetric[] {
+/**
+ * What is told of epochs for the first time: in a report; or, as of a segment's last epoch, in the checkpoint alone that
+ * makes it count, whoever commits it.
+ */
+function newReports(
+  { event, state }: Pick<JournalEntry, "event" | "state">,
+  before: RunState | undefined,
+): EpochReport[] {
+  if (event.type === "report") return [event.report];
+  if (before === undefined) return [];
+  const told = new Set(before.live.flatMap(({ pending }) => pending.map(({ report }) => report.epoch)));
+  return state.recent
+    .map(({ report }) => report)
+    .filter(({ epoch }) => epoch > before.progress.epoch && !told.has(epoch));
+}
+
+function ofReport({ metrics, examples, seconds }: EpochReport): EntryMetric[] {
   const { loss } = metrics;
   const found: EntryMetric[] = [];
   // CloudWatch takes no other number.

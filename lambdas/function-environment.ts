@@ -4,7 +4,7 @@ import { PawlError } from "../core/errors.ts";
 import { PriceList } from "../core/instance.ts";
 import { functionVariables, imageNamePattern, type Offers } from "../core/stack.ts";
 
-const { store, name, offers, prices, topic, runMetrics } = functionVariables;
+const { store, name, executions, offers, prices, topic, runMetrics } = functionVariables;
 
 /** Only tests set it, on functions that are deployed: after so many turns an execution hands over. */
 const turns = "PAWL_TURNS";
@@ -32,6 +32,7 @@ const json = <Schema extends z.ZodType>(schema: Schema) =>
 const Variables = z.object({
   [store]: z.string().min(1),
   [name]: z.string().min(1).max(100),
+  [executions]: z.string().startsWith("arn:").optional(),
   [offers]: json(Offered).optional(),
   [prices]: json(PriceList).optional(),
   [topic]: z.string().startsWith("arn:").optional(),
@@ -45,6 +46,8 @@ export interface FunctionEnvironment {
   readonly store: string;
   /** The stack's own name for things. */
   readonly name: string;
+  /** What the ARNs of the stack's executions begin with. */
+  readonly executions: string | undefined;
   readonly offers: Offers | undefined;
   readonly prices: PriceList | undefined;
   /** The ARN of the topic that people are told by; only Sweep has one. */
@@ -72,6 +75,7 @@ export function readFunctionEnvironment(env: NodeJS.ProcessEnv): FunctionEnviron
   return {
     store: data[store],
     name: data[name],
+    executions: data[executions],
     offers: data[offers],
     prices: data[prices],
     topic: data[topic],

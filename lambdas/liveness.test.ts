@@ -7,16 +7,16 @@ import { type Answered, AwsService, jsonError, quickPatience } from "../aws/test
 import { takeLease } from "../local/lease.ts";
 import { openFolderStore } from "../store/folder.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
-import { driverLiveness } from "./driver-liveness.ts";
+import { driverLiveness, ownExecutions } from "./driver-liveness.ts";
 import { leaseLiveness, localExecutionId } from "./lease-liveness.ts";
 import { run } from "./testing/fake-world.ts";
 import { livenessContract } from "./testing/liveness-contract.ts";
 
 const freshFolder = temporaryFolders({ fast: true });
 const openStore = async () => await openFolderStore(join(await freshFolder(), "store"));
-const arn = (machine: string, name: string): string =>
-  `arn:aws:states:eu-west-1:111122223333:execution:${machine}:${name}`;
-const Described = z.object({ executionArn: z.string(), includedData: z.literal("METADATA_ONLY") });
+const arn = (machine: string, name: string, place = "eu-west-1:111122223333"): string =>
+  `arn:aws:states:${place}:execution:${machine}:${name}`;
+const Described = z.object({ executionArn: z.string() });
 
 /** Step Functions, as far as it is asked here: executions and their statuses. */
 async function stepFunctions(store?: Awaited<ReturnType<typeof openStore>>) {
@@ -29,7 +29,8 @@ async function stepFunctions(store?: Awaited<ReturnType<typeof openStore>>) {
     return { body: { executionArn, status, stateMachineArn: "arn", startDate: 1 } };
   }).start();
   const executions = new Executions(new Aws({ patience: quickPatience }));
-  const liveness = driverLiveness(executions, store ?? (await openStore()), "pawl");
+  const isOwn = ownExecutions({ name: "pawl", executions: arn("pawl-Runs", "") });
+  const liveness = driverLiveness(executions, store ?? (await openStore()), isOwn);
   return { liveness, service, statuses };
 }
 
@@ -89,11 +90,23 @@ describe("executions on AWS", () => {
     "of another stack's state machine, which a copied run can name, are gone where the answer is %s",
     async (name) => {
       const { liveness, service } = await stepFunctions();
-      service.first(jsonError(400, name));
-      const foreign = { id: arn("other-Runs", "digits-1-a"), execution: "digits-1-a" };
-      expect(await liveness.check(run, foreign)).toMatchObject({ alive: false });
+      for (const id of [
+        arn("other-Runs", "digits-1-a"),
+        arn("pawl-Runs", "digits-1-a", "eu-west-1:444455556666"),
+        arn("pawl-Runs", "digits-1-a", "us-east-1:111122223333"),
+      ]) {
+        service.first(jsonError(400, name));
+        const foreign = { id, execution: "digits-1-a" };
+        expect(await liveness.check(run, foreign), id).toMatchObject({ alive: false });
+      }
     },
   );
+
+  it("are this stack's by the machine's name where the deployment does not say where they are", () => {
+    const isOwn = ownExecutions({ name: "pawl", executions: undefined });
+    expect(isOwn(driver.id)).toBe(true);
+    expect(isOwn(arn("other-Runs", "digits-1-a"))).toBe(false);
+  });
 });
 
 describe("processes on somebody's machine", () => {

@@ -99,6 +99,23 @@ describe("Open", () => {
     });
   });
 
+  it("names the environment's variables that differ, and gives away no value: others read its words in logs", async () => {
+    const env = { KEPT: "k", TOKEN: "old-secret", GONE: "gone-secret" };
+    await world.open("a", { job: { ...job, env } });
+    const changed = { job: { ...job, env: { KEPT: "k", TOKEN: "new-secret", MORE: "more-secret" } } };
+    const refused = await world.open("b", changed);
+    expect(refused).toMatchObject({
+      action: "failed",
+      cause: expect.stringContaining(
+        "env.GONE: given → absent, env.MORE: absent → given, env.TOKEN: another value",
+      ),
+    });
+    await world.open("b", { ...changed, acceptChanges: true });
+    const { decision } = (await world.journal()).at(-1) ?? {};
+    expect(decision?.reason).toContain("env.TOKEN: another value");
+    expect(JSON.stringify([refused, decision])).not.toContain("secret");
+  });
+
   it("refuses a run that there is not, where it gets no job", async () => {
     expect(await world.open("a", { run: "none-1" })).toMatchObject({ error: "Pawl.RunNotFound" });
     expect(await world.store.children("journal/")[Symbol.asyncIterator]().next()).toMatchObject({

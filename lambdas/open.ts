@@ -34,7 +34,8 @@ export const openRun =
       // A hand-over goes on with what lives: nothing has happened to it.
       const isWatched = same || state?.successor === driver.execution;
       const letIn = same || !holder.alive || state?.successor === driver.execution;
-      if (ports.offers !== undefined && letIn && !same) checkPlaceable(ports.offers, head, request);
+      // A stack that offers less since then does not end what lives.
+      if (ports.offers !== undefined && letIn && !isWatched) checkPlaceable(ports.offers, head, request);
       const origin = letIn ? await originFor(ports.store, head, request) : undefined;
       return {
         type: "open",

@@ -3,6 +3,7 @@ import type { TrainingJobInput } from "../core/job.ts";
 import type { Offers } from "../core/stack.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
 import { openRun } from "./open.ts";
+import { recoverRun } from "./recover.ts";
 import { FakeWorld, job, run } from "./testing/fake-world.ts";
 
 const freshFolder = temporaryFolders({ fast: true });
@@ -55,6 +56,19 @@ describe("Open on a stack", () => {
       expect(await world.kinds()).toEqual([]);
     },
   );
+
+  it("lets a hand-over go on, though the stack offers less by then", async () => {
+    const ports = { ...world.ports(), offers, limits: { turnsPerExecution: 1 } };
+    await openRun(ports)({ input: { job }, driver: { id: "a", execution: "a" } });
+    const error = {
+      Error: "States.TaskFailed",
+      Cause: '{"StatusReason": "Host EC2 (instance i-1) terminated."}',
+    };
+    const next = await recoverRun(ports)({ run, generation: 1, sequence: 1, attempt: 1, error });
+    if (next.action !== "continue") throw new Error(`it was answered ${next.action}`);
+    const less = { ...offers, images: { other: "image:2" }, instanceTypes: ["t3.micro"] };
+    expect(await open({ run }, next.continue.name, less)).toMatchObject({ action: "train", generation: 2 });
+  });
 
   it("refuses code that is in a folder of somebody's machine", async () => {
     expect(await open({ job, source: { folder: "/home/alice/digits" } })).toMatchObject({

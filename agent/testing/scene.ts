@@ -40,6 +40,8 @@ interface SceneOptions {
   readonly partial?: PartialEpoch;
   /** When to save; at the end of each epoch where nothing is said. */
   readonly saving?: Saving;
+  /** For how long the job's budget pays for the instance. */
+  readonly budgetSeconds?: number;
   /** Answers in place of the script, where it gives an answer. */
   readonly answer?: Answering;
 }
@@ -156,7 +158,7 @@ export class Scene implements Reviewer {
     if (event.type === "started") {
       const one = { index: 0, count: 1 };
       const plan = this.#plan(first);
-      const { partial } = this.#options;
+      const { partial, budgetSeconds } = this.#options;
       const restored = restore === undefined ? {} : { restore: partial ? `2-1-${partial.step}` : "1-1" };
       const assignment = {
         run,
@@ -167,6 +169,7 @@ export class Scene implements Reviewer {
         ...restored,
         plan,
         saving: this.#options.saving ?? ({ epochEnds: "always" } as const),
+        ...(budgetSeconds === undefined ? {} : { budgetSeconds }),
         jobDigest,
       };
       return { action: "begin", sequence, assignment };

@@ -1,4 +1,4 @@
-import { RemovalPolicy, Size } from "aws-cdk-lib";
+import { Aws, RemovalPolicy, Size } from "aws-cdk-lib";
 import * as batch from "aws-cdk-lib/aws-batch";
 import * as ecs from "aws-cdk-lib/aws-ecs";
 import type * as iam from "aws-cdk-lib/aws-iam";
@@ -105,6 +105,8 @@ const container = (scope: Construct, attempt: Attempt): batch.EcsEc2ContainerDef
       [containerVariables.metadata]: "http://169.254.169.254",
       [containerVariables.scratch]: scratchFolder,
       [containerVariables.stopSeconds]: String(stopSeconds),
+      // Batch tells its containers nothing of it, and an image can have one of its own.
+      AWS_REGION: Aws.REGION,
     },
     volumes: [...(attempt.agentInImages === true ? [] : [agentVolume()]), scratchVolume()],
     linuxParameters: new batch.LinuxParameters(scope, "Linux", {

@@ -70,7 +70,7 @@ export class Functions extends Construct {
     const liveness = [
       new iam.PolicyStatement({
         actions: ["states:DescribeExecution"],
-        resources: [executionsOf(this, props.stateMachineName)],
+        resources: [executionsOf(this, props.stateMachineName, "*")],
       }),
       read(leasesPrefix),
     ];
@@ -170,7 +170,7 @@ export class Functions extends Construct {
         "All runs of the stack: they are named by people, once it is deployed. Keys begin with their kind.",
       ]),
       [
-        executionsOf(this, stateMachineName),
+        executionsOf(this, stateMachineName, "*"),
         "All executions of one state machine; they are named as they start.",
       ],
       [anyJob(this), "A job's id is known only once it is submitted."],
@@ -178,11 +178,13 @@ export class Functions extends Construct {
     ];
   }
 
-  private variables({ bucket, name, offers, prices, runMetrics }: FunctionsProps): Record<string, string> {
+  private variables(props: FunctionsProps): Record<string, string> {
+    const { bucket, name, stateMachineName, offers, prices, runMetrics } = props;
     const stack = Stack.of(this);
     return {
       [functionVariables.store]: `s3://${bucket.bucketName}`,
       [functionVariables.name]: name,
+      [functionVariables.executions]: executionsOf(this, stateMachineName, ""),
       [functionVariables.offers]: stack.toJsonString(offers),
       ...(prices === undefined ? {} : { [functionVariables.prices]: JSON.stringify(prices) }),
       ...(runMetrics === true ? { [functionVariables.runMetrics]: "1" } : {}),
@@ -199,11 +201,11 @@ function checkSize(environment: Readonly<Record<string, string>>): void {
   );
 }
 
-const executionsOf = (scope: Construct, stateMachineName: string): string =>
+const executionsOf = (scope: Construct, stateMachineName: string, which: "" | "*"): string =>
   Stack.of(scope).formatArn({
     service: "states",
     resource: "execution",
-    resourceName: `${stateMachineName}:*`,
+    resourceName: `${stateMachineName}:${which}`,
     arnFormat: ArnFormat.COLON_RESOURCE_NAME,
   });
 

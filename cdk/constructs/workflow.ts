@@ -44,7 +44,9 @@ const transientErrors = [
   "Lambda.SdkClientException",
   "Lambda.TooManyRequestsException",
   "Lambda.ClientExecutionTimeoutException",
+  "Lambda.Unknown",
   "Sandbox.Timedout",
+  "Runtime.ExitError",
   "States.Timeout",
   // Ours: the function has asked again for as long as it may.
   "Pawl.StoreUnreachable",

@@ -68,7 +68,9 @@ describe("what a run costs", () => {
   });
 
   it("is nothing on a machine of one's own, whatever the budget", () => {
-    const story = begun({ budgetUsd: 0.0001 });
+    const story = new Story();
+    const driver = { id: "local:a:b", execution: "b" };
+    story.say(opens("a", { job: aJob({ budgetUsd: 0.0001 }), driver }), 0);
     story.say(started(1), 0);
     epoch(story, 1, 1, 90_000);
     expect(story.state.cost).toBeUndefined();
@@ -121,6 +123,16 @@ describe("a budget", () => {
     expect(story.state).toMatchObject({
       status: "stopped",
       ending: expect.stringContaining("what a x9.large costs is not known"),
+    });
+  });
+
+  it("stops the run where an instance of AWS does not know what it is, whose hours nobody could count", () => {
+    const story = begun({ budgetUsd: 1 });
+    expect(story.say(started(1), 10)).toMatchObject({ action: "leave" });
+    expect(story.say(failed(1, "unknown"), 20)).toMatchObject({ action: "done" });
+    expect(story.state).toMatchObject({
+      status: "stopped",
+      ending: expect.stringContaining("its instance could not be asked what it is"),
     });
   });
 

@@ -80,9 +80,16 @@ function underJob(state: RunState, previous: Circumstances["job"], circumstances
   return retain(changed, job);
 }
 
+/** Without the environment's values: these words are logged, and are an execution's cause. */
 const describe = (changes: readonly JobChange[]): string =>
   changes
-    .map(({ field, before, after }) => `${field}: ${before ?? "absent"} → ${after ?? "absent"}`)
+    .map(({ field, before, after }) => {
+      const isSecret = field.startsWith("env.");
+      if (isSecret && before !== undefined && after !== undefined) return `${field}: another value`;
+      const shown = (value: string | undefined) =>
+        value === undefined ? "absent" : isSecret ? "given" : value;
+      return `${field}: ${shown(before)} → ${shown(after)}`;
+    })
     .join(", ");
 
 /** How a run was at rest before somebody starts it again; a stop that its driver did not live to see counts too. */

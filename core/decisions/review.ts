@@ -1,123 +1,24 @@
-import type { Assignment, ReviewAnswer } from "../answers.ts";
+import type { ReviewAnswer } from "../answers.ts";
 import { usdWords } from "../cost.ts";
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { CommitEvent, EndedEvent, ReportEvent, StartedEvent } from "../events.ts";
 import type { TrainingJob } from "../job.ts";
-import type { DecisionKind } from "../journal-entry.ts";
 import { observeSave } from "../policies/checkpoint-interval.ts";
 import { numericProblem } from "../policies/numeric.ts";
 import { isFurther, reach } from "../position.ts";
 import type { EpochReport } from "../report.ts";
 import { type LiveAttempt, maxPending, type Progress, type RunState } from "../run-state.ts";
 import { stopWords } from "../stop.ts";
+import { answerAttempt, leave, withAttempt } from "./answer-attempt.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
-import { budgetStop, paysForMore, secondsInBudget } from "./cost.ts";
+import { paysForMore } from "./cost.ts";
 import { triesSpotAgain } from "./market.ts";
-import { originOf } from "./origin.ts";
 import { planEpoch } from "./plan.ts";
 import { advance, finishedBecause, reachOf } from "./progress.ts";
 import { savingFor } from "./saving.ts";
+import { started } from "./started.ts";
 
 export type ReviewEvent = StartedEvent | ReportEvent | CommitEvent | EndedEvent;
-
-const leave = (state: RunState, reason: string, winner?: string): Decision<ReviewAnswer> =>
-  unchanged({
-    action: "leave",
-    sequence: state.sequence,
-    reason,
-    ...(winner === undefined ? {} : { winner }),
-  });
-
-/** A decision that answers an attempt; `answers` is what it is answered when it repeats the event. */
-function answerAttempt(
-  state: RunState,
-  attempt: LiveAttempt,
-  answer: ReviewAnswer,
-  step: { kind: DecisionKind; reason: string },
-): Decision<ReviewAnswer> {
-  return {
-    changed: true,
-    reply: answer,
-    state: {
-      ...state,
-      sequence: state.sequence + 1,
-      live: state.live.map((live) => (live.number === attempt.number ? attempt : live)),
-    },
-    ...step,
-  };
-}
-
-function started(
-  state: RunState,
-  attempt: LiveAttempt,
-  event: StartedEvent,
-  circumstances: Circumstances,
-): Decision<ReviewAnswer> {
-  const { at, job } = circumstances;
-  if (attempt.answers.started !== undefined) return unchanged(attempt.answers.started);
-  if (state.stop !== undefined) return leave(state, `run ${state.run} is ${stopWords(state.stop)}`);
-  const { instance, price } = event;
-  if (job.budgetUsd !== undefined && instance !== undefined && price === undefined)
-    return unpriced(state, job.budgetUsd, instance.type, at);
-  const known: LiveAttempt = {
-    ...attempt,
-    ...(instance === undefined ? {} : { instance }),
-    ...(price === undefined ? {} : { price }),
-    claimedAt: at,
-  };
-  const budgetSeconds = secondsInBudget(withAttempt(state, known), known, circumstances);
-  const stalls = state.failures.byClass?.stalled;
-  const assignment: Assignment = {
-    run: state.run,
-    attempt: attempt.number,
-    generation: state.generation,
-    worker: attempt.worker,
-    shard: attempt.shard,
-    ...(attempt.restore === undefined ? {} : { restore: attempt.restore }),
-    ...originOf(state),
-    plan: attempt.firstPlan,
-    saving: savingFor(state, attempt, job, at),
-    ...(stalls === undefined ? {} : { stalls }),
-    ...(budgetSeconds === undefined ? {} : { budgetSeconds }),
-    jobDigest: state.job.digest,
-  };
-  const answer: ReviewAnswer = { action: "begin", sequence: state.sequence + 1, assignment };
-  const claimed: LiveAttempt = {
-    ...known,
-    batchJobId: event.batchJobId,
-    safeAt: at,
-    lastSeenAt: at,
-    answers: { started: answer },
-  };
-  return answerAttempt(state, claimed, answer, {
-    kind: "claimed",
-    reason: `attempt ${attempt.number} began as Batch job ${event.batchJobId}`,
-  });
-}
-
-const withAttempt = (state: RunState, attempt: LiveAttempt): RunState => ({
-  ...state,
-  live: state.live.map((live) => (live.number === attempt.number ? attempt : live)),
-});
-
-/** A budget that nobody can keep to: the run stops before anything is trained at a price that is not known. */
-function unpriced(state: RunState, budgetUsd: number, type: string, at: string): Decision<ReviewAnswer> {
-  const sequence = state.sequence + 1;
-  const stop = budgetStop(
-    state,
-    budgetUsd,
-    at,
-    `: what a ${type} costs is not known, give the stack its price`,
-  );
-  const reason = `to be ${stopWords(stop)}`;
-  return {
-    changed: true,
-    reply: { action: "leave", sequence, reason },
-    state: { ...state, sequence, stop },
-    kind: "stop-asked",
-    reason,
-  };
-}
 
 function report(
   state: RunState,
