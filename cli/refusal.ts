@@ -24,7 +24,10 @@ export function refusal(failure: { error: string; cause: string } | undefined, r
     const next = `To begin at epoch 1 again: '${nextCommand("resume", run, store)} --start-again'. The damaged files stay in the store.`;
     return new PawlError("CHECKPOINT_DAMAGED", cause, { next });
   }
-  if (error === "Pawl.JobInvalid") return new PawlError("JOB_INVALID", cause);
+  if (error === "Pawl.JobInvalid")
+    return new PawlError("JOB_INVALID", cause, {
+      next: "Correct the job file, and run the same command again.",
+    });
   if (error === "Pawl.CheckpointNotFound")
     return new PawlError("CHECKPOINT_NOT_FOUND", cause, {
       next: "Correct checkpoint.from in the job file, and run the same command again.",

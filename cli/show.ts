@@ -186,15 +186,15 @@ function sections(story: RunStory, shown: number, alive: boolean): string[] {
   return [
     section("Epochs", epochRows, epochs.length),
     section("Attempts", attemptRows, attempts.length),
-    ...failureSections(story.failures, shown),
+    ...failureSections(story, shown),
     section("Decisions", decisionRows, decisions.length),
   ];
 }
 
 /** What became of each attempt that failed, why, and what was done about it; nothing where none has. */
-function failureSections(failures: readonly FailureHistory[], shown: number): string[] {
+function failureSections({ failures, decisions }: RunStory, shown: number): string[] {
   const rows = failures.slice(-shown).flatMap((failure) => {
-    const { attempt, epoch, class: name, confidence, evidence, message, lostSeconds, action } = failure;
+    const { attempt, epoch, class: name, confidence, evidence, message, lostSeconds } = failure;
     const where = epoch === undefined ? "" : `, in epoch ${epoch}`;
     const sure = confidence === undefined ? "" : ` (confidence ${confidence})`;
     const signs = evidence.length === 0 ? [message] : evidence.map((sign) => `${sign.where}: ${sign.text}`);
@@ -202,13 +202,20 @@ function failureSections(failures: readonly FailureHistory[], shown: number): st
       [`  ${attempt}`, "class", `${name}${sure}${where}`],
       ...signs.map((sign, index) => ["", index === 0 ? "evidence" : "", oneLine(sign)]),
       ["", "lost", duration(lostSeconds)],
-      ["", "decision", action === undefined ? "started again" : actionWords[action]],
+      ["", "decision", followedBy(failure, decisions)],
       ["", "reason", whyWords(failure, failure.reason)],
     ];
   });
   return rows.length === 0
     ? []
     : [section("Failures", rows, failures.length, Math.min(shown, failures.length))];
+}
+
+/** What followed a failure: where the run was to stop then, that comes before what its class asks for. */
+function followedBy({ action, sequence }: FailureHistory, decisions: RunStory["decisions"]): string {
+  const decided = decisions.find((decision) => decision.sequence === sequence);
+  if (decided?.kind === "stopped") return "the run stops";
+  return action === undefined ? "started again" : actionWords[action];
 }
 
 const section = (title: string, rows: string[][], total: number, shown = rows.length): string => {

@@ -156,15 +156,17 @@ async function launch(
   console: Console,
 ): Promise<ExitCode> {
   const { stack, store, run } = launch;
-  const execution = await startExecution(launch);
   const wait = options.wait === true;
+  // From before it is asked for: else Ctrl-C could leave an execution that nobody was told of.
   const leave = new AbortController();
   const restore = onInterrupt(
     () => leave.abort(),
     () => {},
   );
+  let execution: string;
   let opened = false;
   try {
+    execution = await startExecution(launch);
     console.err(`started ${execution}`);
     const milliseconds = wait ? Number.POSITIVE_INFINITY : openingMilliseconds;
     opened = await untilOpened(launch, execution, { milliseconds, signal: leave.signal });

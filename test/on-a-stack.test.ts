@@ -195,6 +195,19 @@ describe("a run between a folder and a stack", () => {
     expect((await readHead(world.ports(), "count-1", 0))?.source).toEqual({ code: codes()[0] });
   });
 
+  it("is not resumed where the folder of its job is another machine's, and is told how to go on", async () => {
+    const source = { folder: join(folder.path, "elsewhere") };
+    const job = { name: "count", command: ["sh", "count.sh"], epochs: 6, compute: { gpus: 0 } };
+    await world.open("local:x:here", { job, run: "count-1", source });
+    const resumed = await run(["resume", "count-1", "--stack", "Pawl"]);
+    expect(resumed).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("pawl start FILE --run count-1 --stack Pawl goes on"),
+    });
+    expect(aws.executions).toEqual([]);
+  });
+
   it("is not started again where it is finished", async () => {
     const job = { name: "count", command: ["true"], epochs: 1, checkpoint: "none" };
     await world.open("local:x:here", { job, run: "count-1" });

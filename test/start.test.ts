@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { outputs, StandInAws, type StandInExecution } from "../cli/testing/stand-in-aws.ts";
 import { FakeWorld } from "../lambdas/testing/fake-world.ts";
@@ -148,6 +149,15 @@ describe("pawl start", () => {
       Object.assign(execution, { status: "FAILED", error: "States.TaskFailed", cause });
     };
     expect(await start()).toMatchObject({ code: 1, stderr: expect.stringContaining("the bucket is away") });
+    aws.onStart = async (execution) => {
+      const cause = "the input's job is not a valid job:\n  image must be one of cuda; it is 'default'";
+      Object.assign(execution, { status: "FAILED", error: "Pawl.JobInvalid", cause });
+    };
+    const invalid = await start();
+    expect(invalid).toMatchObject({ code: 2, stdout: "" });
+    expect(invalid.stderr).toContain(
+      "it is 'default'\nCorrect the job file, and run the same command again.\n",
+    );
   });
 
   it("takes the next name where somebody else begins a run of the same name at that moment", async () => {
@@ -236,6 +246,25 @@ describe("pawl start", () => {
     expect(stderr).toContain("no longer watching; training of run count-1 goes on");
     expect(code).toBe(0);
     expect(aws.executions[0]?.status).toBe("RUNNING");
+  });
+
+  it("at Ctrl-C while it is being started still tells of what it has started", async () => {
+    const answered = Promise.withResolvers<void>();
+    aws.beforeStarted = () => answered.promise;
+    const { child, done } = startPawl(["start", "--stack", "Pawl", "--yes", "--json"], {
+      cwd: folder.path,
+      env: aws.env,
+    });
+    await expect.poll(() => aws.executions.length, { timeout: 30_000 }).toBe(1);
+    child.kill("SIGINT");
+    // Its answer comes when the signal has arrived.
+    await sleep(500);
+    answered.resolve();
+    const { code, signal, stdout, stderr } = await done;
+    expect(signal).toBeNull();
+    expect(JSON.parse(stdout)).toMatchObject({ run: "count-1", execution: aws.executions[0]?.arn });
+    expect(stderr).toContain("no longer waiting; run count-1 goes on");
+    expect(code).toBe(0);
   });
 });
 

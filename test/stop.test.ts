@@ -127,6 +127,7 @@ describe("pawl stop, of a run that another process trains", () => {
     expect(await shownText(folder, count)).toMatch(
       /^count-1 stopped: by \S+@\S+ at 20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ; 'pawl resume count-1 --store \S+\.pawl' goes on/,
     );
+    expect(await shownText(folder, count)).toMatch(/^ +decision +the run stops$/m);
     const before = await kindsOf(folder);
     const again = await stopIt(folder);
     expect(again.code).toBe(0);

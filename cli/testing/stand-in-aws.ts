@@ -49,6 +49,8 @@ export class StandInAws implements AsyncDisposable {
   readonly asked: string[] = [];
   /** An error's name that every request of a service gets instead of an answer. */
   refuses: { readonly action: string; readonly error: string; readonly status?: number } | undefined;
+  /** The answer to StartExecution waits for it, when the execution is there already. */
+  beforeStarted: () => Promise<void> = async () => {};
   onStart: (execution: StandInExecution) => Promise<void> = async () => {};
   onInvoke: (functionName: string, payload: unknown) => Promise<unknown> = async () => ({});
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -146,6 +148,7 @@ export class StandInAws implements AsyncDisposable {
       const input: unknown = JSON.parse(request.input ?? "null");
       const execution: StandInExecution = { arn, name: request.name ?? "", input, status: "RUNNING" };
       this.executions.push(execution);
+      await this.beforeStarted();
       say({ executionArn: arn, startDate: 1_790_000_000 });
       await this.onStart(execution);
       return;
