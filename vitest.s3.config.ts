@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that need the servers of `npm run test:localstack`. */
+/** Tests that need the servers of `npm run test:s3`. */
 export default defineConfig({
   test: {
     include: ["**/*.s3.test.ts"],

@@ -25,11 +25,16 @@ describe("the functions", () => {
       Runtime: "nodejs24.x",
       Architectures: ["arm64"],
       Handler: "index.handler",
-      Timeout: 120,
+      Timeout: Match.anyValue(),
       TracingConfig: Match.absent(),
       // A new account has ten executions at once, which must all stay unreserved.
       ReservedConcurrentExecutions: Match.absent(),
     });
+  });
+
+  test("have two minutes, and Sweep as long as what it ends has, and more", () => {
+    const timeouts = Object.entries(functionsOf()).map(([name, { Timeout }]) => [name, Timeout]);
+    expect(Object.fromEntries(timeouts)).toEqual({ Open: 120, Recover: 120, Review: 120, Stop: 120, Sweep: 300 });
   });
 
   test("keep the ids that CloudFormation makes their names of, since executions under way call them by name", () => {

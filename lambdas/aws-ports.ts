@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Batch } from "../aws/batch.ts";
 import { Executions } from "../aws/executions.ts";
 import { Topics } from "../aws/topics.ts";
@@ -13,13 +14,14 @@ export const withJobs = ({ ports, aws, environment }: Deployment): Ports => ({
   jobs: new BatchJobs(new Batch(aws), environment.name),
 });
 
-/** And of one that tells people, where the stack has a topic. */
-export function withNotices(deployment: Deployment): Ports {
+/** And of Sweep, which may wait for what it ends, and tells people where the stack has a topic. */
+export function forSweep(deployment: Deployment): Ports {
   const { topic } = deployment.environment;
-  if (topic === undefined) return withJobs(deployment);
+  const patient: Ports = { ...withJobs(deployment), pause: (milliseconds) => sleep(milliseconds) };
+  if (topic === undefined) return patient;
   const topics = new Topics(deployment.aws);
   return {
-    ...withJobs(deployment),
+    ...patient,
     notify: ({ subject, words }: Notice) => topics.publish(topic, subject, words),
   };
 }

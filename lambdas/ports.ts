@@ -22,6 +22,8 @@ export interface Ports {
   readonly offers?: Offers;
   /** Prices that replace the table's. */
   readonly prices?: PriceList;
+  /** Lets time pass: only where whoever asks may wait, as Sweep may that EventBridge has asked. */
+  readonly pause?: (milliseconds: number) => Promise<void>;
   /** Tells people that a run is at rest; only Sweep calls it, once that is durable. The same notice can come twice. */
   readonly notify?: (notice: Notice) => Promise<void>;
 }

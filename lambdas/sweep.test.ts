@@ -113,6 +113,36 @@ describe("Sweep, told that an execution has ended", () => {
     expect(notices).toHaveLength(1);
   });
 
+  it("looks again until nothing of it runs, where it may wait: nobody else would before the schedule does", async () => {
+    await world.claim();
+    world.running.add("job-a");
+    world.endsAtOnce = false;
+    const waits: number[] = [];
+    const pause = async (milliseconds: number) => {
+      if (waits.push(milliseconds) === 3) world.running.clear();
+    };
+    expect(await sweep(statusChange("a"), { pause })).toMatchObject({
+      answers: [{ action: "swept", status: "interrupted" }],
+    });
+    expect(waits).toHaveLength(3);
+    expect(notices).toHaveLength(1);
+    expect(await world.kinds()).toEqual(["opened", "claimed", "swept"]);
+  });
+
+  it("does not wait for ever: then the schedule goes on", async () => {
+    await world.claim();
+    world.running.add("job-a");
+    world.endsAtOnce = false;
+    let seconds = 0;
+    const pause = async (milliseconds: number) => {
+      seconds += milliseconds / 1000;
+    };
+    expect(await sweep(statusChange("a"), { pause })).toMatchObject({ answers: [{ action: "ending" }] });
+    expect(seconds).toBeLessThan(240);
+    world.running.clear();
+    expect(await sweepLater()).toMatchObject({ answers: [{ action: "swept" }] });
+  });
+
   it("says how a run has ended that came to its own end", async () => {
     await world.train(3);
     await world.trained();

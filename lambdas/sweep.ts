@@ -3,7 +3,7 @@ import { isStoreWide, PawlError } from "../core/errors.ts";
 import { automaticRun, Name } from "../core/names.ts";
 import type { SweepAnswer } from "../core/sweep.ts";
 import { inParallel } from "../store/checkpoints-parallel.ts";
-import { withNotices } from "./aws-ports.ts";
+import { forSweep } from "./aws-ports.ts";
 import { deployed } from "./deployed.ts";
 import type { Ports } from "./ports.ts";
 import { RestingRuns } from "./resting-runs.ts";
@@ -58,7 +58,7 @@ export const sweepRuns =
     if (typeof input !== "string") return await sweepAll(ports, undefined, ended);
     const run = runOf(input);
     if (run === undefined) return { looked: 0, answers: [], late: [], problems: [] };
-    const { answer, late } = await sweepRun(ports, run, ended);
+    const { answer, late } = await sweepUntilGone(ports, run, ended);
     return {
       looked: 1,
       answers: answer.action === "none" ? [] : [answer],
@@ -66,6 +66,19 @@ export const sweepRuns =
       problems: [],
     };
   };
+
+/** How often, and so for how long, what is asked to end is looked at again: it has two minutes to save what it has. */
+const mostLooks = 100;
+const lookAgainMilliseconds = 2000;
+
+/** Waits for what was left running and is to end: nobody else would look at the run before the schedule does. */
+async function sweepUntilGone(ports: Ports, run: string, ended: EndedExecution) {
+  for (let look = 1; ; look += 1) {
+    const swept = await sweepRun(ports, run, ended);
+    if (swept.answer.action !== "ending" || ports.pause === undefined || look >= mostLooks) return swept;
+    await ports.pause(lookAgainMilliseconds);
+  }
+}
 
 const NamedInput = z.object({ run: Name.optional(), job: z.object({ name: Name }).optional() });
 
@@ -123,4 +136,4 @@ async function runsAfter({ journal }: Ports, after: string | undefined): Promise
   return names;
 }
 
-export const handler = deployed(sweepRuns, withNotices);
+export const handler = deployed(sweepRuns, forSweep);

@@ -7,7 +7,7 @@ import { filesBelow, pawl, type Ran } from "./pawl.ts";
 import { changeJob, countProject, modelEpochs, type Project, pulledEpochs, upTo } from "./projects.ts";
 
 const endpoint = process.env.PAWL_TEST_LOCALSTACK;
-if (endpoint === undefined) throw new Error("these tests need servers: npm run test:localstack");
+if (endpoint === undefined) throw new Error("these tests need servers: npm run test:s3");
 const client = new S3Client({ endpoint, forcePathStyle: true });
 const bucket = `start-${randomUUID().slice(0, 8)}`;
 const runs = `s3://${bucket}/runs`;

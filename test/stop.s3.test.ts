@@ -6,7 +6,7 @@ import { pawl, processesNaming, startPawl } from "./pawl.ts";
 import { countProject, saying } from "./projects.ts";
 
 const endpoint = process.env.PAWL_TEST_LOCALSTACK;
-if (endpoint === undefined) throw new Error("these tests need servers: npm run test:localstack");
+if (endpoint === undefined) throw new Error("these tests need servers: npm run test:s3");
 const client = new S3Client({ endpoint, forcePathStyle: true });
 const bucket = `stop-${randomUUID().slice(0, 8)}`;
 

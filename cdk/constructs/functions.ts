@@ -40,6 +40,9 @@ export interface FunctionsProps extends FunctionsOptions {
 /** No decision takes this long; reading a long journal's end and a hundred manifests over a slow network may. */
 const timeout = Duration.minutes(2);
 
+/** Sweep waits for what it ends, which has two minutes to save what it has. */
+const sweepTimeout = Duration.minutes(5);
+
 /** Bytes that Lambda takes for all variables together. */
 const maxEnvironmentBytes = 4096;
 
@@ -153,7 +156,7 @@ export class Functions extends Construct {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       memorySize: 512,
-      timeout,
+      timeout: handler === "sweep" ? sweepTimeout : timeout,
       // All that it may do is written above; what CDK would add is not wanted.
       role: role.withoutPolicyUpdates(),
       logGroup,

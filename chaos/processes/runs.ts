@@ -28,7 +28,7 @@ export async function processRuns({ seed, numbers, atATime, onResult, say }: Pro
     if (hasS3Server()) buckets = await bucketPlaces(folder);
     else
       say(
-        "no S3 server is installed (npm run test:localstack installs one): all process runs have a folder as their store",
+        "no S3 server is installed (npm run test:s3 installs one): all process runs have a folder as their store",
       );
     const places = (number: number) =>
       (number % bucketEvery === bucketEvery - 1 ? buckets : undefined) ?? folderPlaces;

@@ -1,18 +1,18 @@
-// The end-to-end suites against emulated AWS and another S3 server, without Docker: installs what they need, starts the
-// servers, runs the tests with the servers' addresses in their environment, and ends them.
+// The suites that need servers, without Docker: installs what they need, starts the servers, runs the tests with the servers'
+// addresses in their environment, and ends them.
 //
-//   npm run test:localstack [-- <vitest's own arguments, for both suites>]
+//   npm run test:localstack [-- <vitest's own arguments>]   end to end against emulated AWS
+//   npm run test:s3 [-- <vitest's own arguments>]           stores in S3, against two servers
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { startCloud } from "./cloud-servers.ts";
+import { startLocalstack } from "./localstack.ts";
 import { credentials, startServers } from "./server-group.ts";
 import { startVersitygw } from "./versitygw.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const suites = ["vitest.s3.config.ts", "vitest.cloud.config.ts"];
-const given = process.argv.slice(2);
-// What is named may be in one suite only.
-const more = given.length > 0 ? ["--passWithNoTests", ...given] : [];
+const [suite = "", ...given] = process.argv.slice(2);
+if (suite !== "cloud" && suite !== "s3") throw new RangeError(`there is no suite '${suite}': cloud or s3`);
 
 let running: ChildProcess | undefined;
 let leaving = false;
@@ -26,20 +26,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 const servers = await startServers(async (start) => {
+  if (suite === "cloud") return await startCloud(start);
   const versitygw = await start("versitygw", (own) => startVersitygw(own, credentials));
-  return { ...(await startCloud(start)), PAWL_TEST_VERSITYGW: versitygw.address };
+  const localstack = await start("localstack", startLocalstack);
+  return { PAWL_TEST_LOCALSTACK: localstack.address, PAWL_TEST_VERSITYGW: versitygw.address };
 });
-let failed = false;
-for (const suite of suites) {
-  if (leaving) break;
-  const code = await run(suite);
-  if (code !== 0) failed = true;
-}
+const code = leaving ? 1 : await run();
 await servers.stop();
-process.exitCode = failed || leaving ? 1 : 0;
+process.exitCode = leaving ? 1 : code;
 
-function run(suite: string): Promise<number> {
-  const tests = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", "-c", suite, ...more], {
+function run(): Promise<number> {
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", "-c", `vitest.${suite}.config.ts`, ...given];
+  const tests = spawn(process.execPath, vitest, {
     cwd: root,
     env: { ...process.env, ...servers.env },
     stdio: "inherit",
