@@ -34,7 +34,13 @@ describe("the functions", () => {
 
   test("have two minutes, and Sweep as long as what it ends has, and more", () => {
     const timeouts = Object.entries(functionsOf()).map(([name, { Timeout }]) => [name, Timeout]);
-    expect(Object.fromEntries(timeouts)).toEqual({ Open: 120, Recover: 120, Review: 120, Stop: 120, Sweep: 300 });
+    expect(Object.fromEntries(timeouts)).toEqual({
+      Open: 120,
+      Recover: 120,
+      Review: 120,
+      Stop: 120,
+      Sweep: 300,
+    });
   });
 
   test("keep the ids that CloudFormation makes their names of, since executions under way call them by name", () => {

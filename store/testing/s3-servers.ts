@@ -20,9 +20,7 @@ export interface S3Server {
 function server(name: string, variable: string): S3Server {
   const endpoint = process.env[variable];
   if (endpoint === undefined || endpoint === "") {
-    throw new Error(
-      `${variable} is not set: these tests need ${name}; run them by \`npm run test:s3\``,
-    );
+    throw new Error(`${variable} is not set: these tests need ${name}; run them by \`npm run test:s3\``);
   }
   return { name, endpoint };
 }
