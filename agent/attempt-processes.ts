@@ -6,22 +6,11 @@ import { readdirSync, readFileSync } from "node:fs";
  */
 const marks = ["PAWL_ATTEMPT_FOLDER", "PAWL_CHECKPOINT_DIR"];
 
-function belongs(pid: string, folder: string): boolean {
-  let environment: string;
-  try {
-    environment = `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}\0`;
-  } catch {
-    return false;
-  }
-  const path = Buffer.from(folder).toString("latin1");
-  return marks.some((mark) => ["/", "\0"].some((end) => environment.includes(`\0${mark}=${path}${end}`)));
-}
-
 /**
- * The processes, other than this one, that run for an attempt in `folder` or below it, whether anybody has a note of them
- * or not. Only Linux shows the environment of a process; elsewhere, and of one that has cleared it, nothing is found.
+ * The processes, other than this one, whose environment is as `has` wants it: all variables as `\0NAME=value\0`, in Latin 1.
+ * Only Linux shows the environment of a process; elsewhere, and of one that has cleared it, nothing is found.
  */
-export function attemptProcesses(folder: string): number[] {
+export function processesWith(has: (environment: string) => boolean): number[] {
   let names: string[];
   try {
     names = readdirSync("/proc");
@@ -29,8 +18,23 @@ export function attemptProcesses(folder: string): number[] {
     return [];
   }
   return names
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && belongs(name, folder))
+    .filter((name) => {
+      if (!/^\d+$/.test(name) || Number(name) === process.pid) return false;
+      try {
+        return has(`\0${readFileSync(`/proc/${name}/environ`, "latin1")}\0`);
+      } catch {
+        return false;
+      }
+    })
     .map(Number);
+}
+
+/** The processes that run for an attempt in `folder` or below it, whether anybody has a note of them or not. */
+export function attemptProcesses(folder: string): number[] {
+  const path = Buffer.from(folder).toString("latin1");
+  return processesWith((environment) =>
+    marks.some((mark) => ["/", "\0"].some((end) => environment.includes(`\0${mark}=${path}${end}`))),
+  );
 }
 
 /** Sends SIGKILL to what runs for an attempt in `folder` or below it; says how many that were. */

@@ -1,4 +1,5 @@
 import { type ErrorCode, PawlError } from "../core/errors.ts";
+import { credentialWords, type Words } from "../store/credential-words.ts";
 import { factsOf } from "../store/s3-failures.ts";
 import { awsFailure } from "./failures.ts";
 
@@ -15,32 +16,6 @@ export interface Where {
   readonly region: string | undefined;
   /** Somebody named it; else it follows from the region. */
   readonly endpoint: string | undefined;
-}
-
-interface Words {
-  readonly problem: string;
-  readonly next: string;
-}
-
-function credentials(error: unknown): Words {
-  const { name } = factsOf(error);
-  const profile = process.env.AWS_PROFILE;
-  if (name === "CredentialsProviderError" || name === "TokenProviderError") {
-    return {
-      problem: `there are no credentials${profile === undefined ? "" : ` in the profile ${profile}`}`,
-      next: "Log in (aws sso login, aws login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-    };
-  }
-  if (/Expired|^InvalidToken|^TokenRefresh/.test(name)) {
-    return { problem: "the credentials have expired", next: "Log in again, then run the same command." };
-  }
-  if (name === "RequestTimeTooSkewed") {
-    return { problem: "this machine's clock is wrong", next: "Set the clock, then run the same command." };
-  }
-  return {
-    problem: "the credentials are not valid",
-    next: "See that the key id and its secret belong together, and to this account.",
-  };
 }
 
 function unreachable(error: unknown, { endpoint }: Where): Words {
@@ -63,7 +38,7 @@ function unreachable(error: unknown, { endpoint }: Where): Words {
 }
 
 const wordsFor = (code: ErrorCode, error: unknown, { action, resource }: About, where: Where): Words => {
-  if (code === "AWS_CREDENTIALS") return credentials(error);
+  if (code === "AWS_CREDENTIALS") return credentialWords(error, "account");
   if (code === "AWS_UNREACHABLE") return unreachable(error, where);
   if (code === "AWS_REGION") {
     const region = where.region ?? /^Region not accepted: region="(.*?)"/.exec(ownWords(error))?.[1];

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { installation } from "../installation.ts";
 import { linuxNode } from "./agent-node.ts";
+import { nodeBundle, requireBanner } from "./esbuild-options.ts";
 import type { PackedFile } from "./tar.ts";
 
 const program = "agent.mjs";
@@ -45,24 +46,13 @@ export function bundleAgent(): { content: Uint8Array; inputs: string[] } {
   // Loaded only here: who uses the package has no esbuild.
   const { buildSync }: typeof import("esbuild") = createRequire(import.meta.url)("esbuild");
   const { outputFiles, metafile } = buildSync({
+    ...nodeBundle,
     absWorkingDir: installation.folder,
     entryPoints: [installation.agent],
     outfile: program,
     write: false,
-    metafile: true,
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    mainFields: ["module", "main"],
     minify: true,
-    keepNames: true,
-    legalComments: "none",
-    logLevel: "error",
-    // CommonJS dependencies call `require`, which modules do not have.
-    banner: {
-      js: 'import { createRequire as createRequireOfBundle } from "node:module";\nconst require = createRequireOfBundle(import.meta.url);',
-    },
+    banner: requireBanner,
   });
   const [output] = outputFiles;
   if (output === undefined) throw new Error("esbuild wrote no agent");

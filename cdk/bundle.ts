@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { AssetHashType, DockerImage } from "aws-cdk-lib";
 import { Code } from "aws-cdk-lib/aws-lambda";
 import { installation } from "../installation.ts";
+import { nodeBundle, requireBanner } from "./esbuild-options.ts";
 
 /** One for each decision; the file in the handlers' folder has the same name. */
 export const handlerNames = ["open", "review", "recover", "sweep", "stop"] as const;
@@ -31,25 +32,14 @@ export function bundleHandler(folder: string, name: string, outFolder: string): 
   // Loaded only here: who uses the package has its bundles, and no esbuild.
   const { buildSync }: typeof import("esbuild") = createRequire(import.meta.url)("esbuild");
   const { metafile } = buildSync({
-    metafile: true,
+    ...nodeBundle,
     entryPoints: { index: join(folder, `${name}.ts`) },
     outdir: outFolder,
     outExtension: { ".js": ".mjs" },
     splitting: true,
-    bundle: true,
-    platform: "node",
-    target: "node24",
-    format: "esm",
-    mainFields: ["module", "main"],
     minify: true,
-    keepNames: true,
     external: neverLoaded,
-    legalComments: "none",
-    logLevel: "error",
-    // CommonJS dependencies call `require`, which modules do not have. A name so long is none that minifying gives.
-    banner: {
-      js: 'import { createRequire as createRequireOfBundle } from "node:module";\nconst require = createRequireOfBundle(import.meta.url);',
-    },
+    banner: requireBanner,
   });
   return Object.keys(metafile.inputs).map((path) => resolve(path));
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
 import { bundleAgent } from "../cdk/agent-bundle.ts";
 import { bundleHandler, handlerNames, handlersFolder } from "../cdk/bundle.ts";
+import { nodeBundle, requireBanner } from "../cdk/esbuild-options.ts";
 import { loadDefinition } from "../local/definition.ts";
 import { noticesFor } from "./notices.ts";
 
@@ -14,20 +15,12 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const out = join(root, "dist");
 
 const common = {
+  ...nodeBundle,
   absWorkingDir: root,
   outdir: out,
-  bundle: true,
-  platform: "node",
-  target: "node24",
-  format: "esm",
-  mainFields: ["module", "main"],
   // The SDKs are most of it; the names of our own code stay, for whoever reads a stack.
   minifyWhitespace: true,
   minifySyntax: true,
-  keepNames: true,
-  legalComments: "none",
-  logLevel: "error",
-  metafile: true,
 } as const satisfies BuildOptions;
 
 /** The command line and the agent, which share what they have in common; what is imported lazily stays apart. */
@@ -38,10 +31,7 @@ async function programs(): Promise<string[]> {
     splitting: true,
     // As deep as the entries, from where installation.ts finds the package.
     chunkNames: "chunks/[name]-[hash]",
-    // CommonJS dependencies call `require`, which modules do not have.
-    banner: {
-      js: 'import { createRequire as createRequireOfBundle } from "node:module";\nconst require = createRequireOfBundle(import.meta.url);',
-    },
+    banner: requireBanner,
   });
   return Object.keys(metafile.inputs);
 }

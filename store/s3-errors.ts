@@ -1,4 +1,5 @@
 import { type ErrorCode, PawlError } from "../core/errors.ts";
+import { credentialWords, type Words } from "./credential-words.ts";
 import { factsOf, failureOf } from "./s3-failures.ts";
 
 /** What an error is about. */
@@ -10,11 +11,6 @@ export interface Subject {
   readonly bucket: string;
   readonly address: string;
   readonly endpoint: string | undefined;
-}
-
-interface Words {
-  readonly problem: string;
-  readonly next: string;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -52,27 +48,6 @@ function notFound(error: unknown, { bucket }: Subject): Words {
   };
 }
 
-function credentials(error: unknown): Words {
-  const { name } = factsOf(error);
-  const profile = process.env.AWS_PROFILE;
-  if (name === "CredentialsProviderError" || name === "TokenProviderError") {
-    return {
-      problem: `there are no credentials${profile === undefined ? "" : ` in the profile ${profile}`}`,
-      next: "Log in (aws sso login, aws login), or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-    };
-  }
-  if (/^Expired|^InvalidToken|^TokenRefresh/.test(name)) {
-    return { problem: "the credentials have expired", next: "Log in again, then run the same command." };
-  }
-  if (name === "RequestTimeTooSkewed") {
-    return { problem: "this machine's clock is wrong", next: "Set the clock, then run the same command." };
-  }
-  return {
-    problem: "the credentials are not valid there",
-    next: "See that the key id and its secret belong together, and to this endpoint.",
-  };
-}
-
 function unreachable(error: unknown): Words {
   const { name, status, system } = factsOf(error);
   if (system === "EPROTO" || /CERT|SIGNED|ISSUER|VERIFY/.test(system ?? "")) {
@@ -96,7 +71,7 @@ function unreachable(error: unknown): Words {
 
 const words: Readonly<Partial<Record<ErrorCode, (error: unknown, subject: Subject) => Words>>> = {
   STORE_NOT_FOUND: notFound,
-  STORE_CREDENTIALS: credentials,
+  STORE_CREDENTIALS: (error) => credentialWords(error, "endpoint"),
   STORE_DENIED: () => ({
     problem: "it is not allowed",
     next: "Let these credentials list the bucket, and get, put and delete objects below the store's prefix.",

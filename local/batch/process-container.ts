@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { processesWith } from "../../agent/attempt-processes.ts";
 import { type Container, endOf, hasEnded, killGroup } from "./container.ts";
 
 export interface ProcessContainer {
@@ -59,22 +59,5 @@ function killOne(pid: number): void {
 }
 
 /** What runs for a job. Only Linux shows a process's environment: elsewhere the process group is all that is ended. */
-export function processesOf(jobId: string): number[] {
-  const mark = `\0${jobVariable}=${jobId}\0`;
-  let names: string[];
-  try {
-    names = readdirSync("/proc");
-  } catch {
-    return [];
-  }
-  return names
-    .filter((name) => {
-      if (!/^\d+$/.test(name) || Number(name) === process.pid) return false;
-      try {
-        return `\0${readFileSync(`/proc/${name}/environ`, "latin1")}\0`.includes(mark);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
+export const processesOf = (jobId: string): number[] =>
+  processesWith((environment) => environment.includes(`\0${jobVariable}=${jobId}\0`));
