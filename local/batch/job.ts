@@ -45,6 +45,8 @@ export interface JobDetail {
   readonly createdAt: number;
   readonly startedAt?: number;
   readonly stoppedAt?: number;
+  /** TerminateJob was asked for it; there only where it was. */
+  readonly isTerminated?: true;
   readonly attempts: readonly AttemptDetail[];
   readonly container: JobRequest["container"] & ContainerEnd & { readonly logStreamName?: string };
   readonly [key: string]: unknown;
@@ -250,6 +252,7 @@ export class BatchJob {
       createdAt: this.createdAt,
       ...startedAt,
       ...(stoppedAt === undefined ? {} : { stoppedAt }),
+      ...(this.#brought?.by === "terminate" ? { isTerminated: true } : {}),
       attempts,
       container: { ...request.container, ...ended, ...log },
     };

@@ -138,6 +138,7 @@ describe("the end of a job", () => {
     expect(await account.ended(jobId)).toMatchObject({
       status: "FAILED",
       statusReason: "Stopped by alice",
+      isTerminated: true,
       container: { exitCode: 7 },
     });
     expect(account.printed(jobId)).toContain("leaving");
