@@ -10,12 +10,11 @@ import { here, pawl, run } from "./processes.ts";
 const settling = 3;
 
 /** Moments of an attempt's life by the decision that the journal has of it. */
-const lifeOfAttempt = ["claimed", "reported", "committed", "ended", "attempt-planned"] as const;
+const lifeOfAttempt = ["claimed", "committed", "ended", "attempt-planned"] as const;
 
 const parts: readonly { name: string; from: DecisionKind; to: DecisionKind }[] = [
   { name: "the agent starts and claims its assignment", from: "attempt-planned", to: "claimed" },
-  { name: "restoring, and the command itself", from: "claimed", to: "reported" },
-  { name: "the checkpoint is saved and committed", from: "reported", to: "committed" },
+  { name: "restoring, the command itself, its checkpoint committed", from: "claimed", to: "committed" },
   { name: "the agent says how it ended", from: "committed", to: "ended" },
   { name: "it is gone, and the next attempt is planned", from: "ended", to: "attempt-planned" },
 ];
