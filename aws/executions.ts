@@ -4,6 +4,10 @@ import { isNamed } from "./errors.ts";
 
 const load = () => import("./sdk/sfn.ts");
 
+/** Whether an execution of this status lives: one that waits for its redrive goes on. */
+export const isRunning = (status: string | undefined): boolean =>
+  status === "RUNNING" || status === "PENDING_REDRIVE";
+
 /** What is asked of Step Functions. */
 export class Executions {
   readonly #aws: Aws;

@@ -1,6 +1,6 @@
 import { Aws } from "../aws/aws.ts";
 import { PawlError } from "../core/errors.ts";
-import type { Offers } from "../core/stack.ts";
+import { defaultInstanceTypes, defaultMaxVcpus, type Offers } from "../core/stack.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { bootstrap, credentials, regionFinding, regionOf } from "./doctor-account.ts";
 import { type Finding, ok, problem, unseen, unseenFor } from "./doctor-finding.ts";
@@ -16,10 +16,6 @@ interface DoctorOptions {
   /** What each check has; what takes longer could not be looked at. */
   readonly limitMilliseconds: number;
 }
-
-/** What stands for a stack that is not there yet: what it would be deployed with. */
-const defaultInstanceTypes = ["g4dn", "g5", "g6"];
-const defaultMaxVcpus = 256;
 
 /** All checks, at the same time; each has its own end, and none hides another. Writes nothing anywhere. */
 export async function examine({ stackName, limitMilliseconds }: DoctorOptions): Promise<readonly Finding[]> {
@@ -61,6 +57,7 @@ export async function examine({ stackName, limitMilliseconds }: DoctorOptions): 
   return [here, regionFinding(region), ...findings.flat()];
 }
 
+/** What stands for a stack that is not there yet: what it would be deployed with. */
 const defaultOffers: Offers = {
   images: {},
   instanceTypes: defaultInstanceTypes,

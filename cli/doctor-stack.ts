@@ -1,10 +1,10 @@
 import { CloudFormationClient, DescribeStacksCommand, type Stack } from "@aws-sdk/client-cloudformation";
 import { GetBucketVersioningCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import * as z from "zod";
 import type { Aws } from "../aws/aws.ts";
 import { isNamed } from "../aws/errors.ts";
 import { PawlError } from "../core/errors.ts";
-import { type Offers, stackOutputs } from "../core/stack.ts";
+import { Offers } from "../core/offers.ts";
+import { type Offers as Offered, stackOutputs } from "../core/stack.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { type Finding, ok, problem, unseen, warning } from "./doctor-finding.ts";
 import { ask, askFor, type Looking } from "./doctor-looking.ts";
@@ -19,14 +19,8 @@ export interface StackSight {
   readonly name: string;
   readonly version: string | undefined;
   readonly bucket: string | undefined;
-  readonly offers: Offers | undefined;
+  readonly offers: Offered | undefined;
 }
-
-const StackOffers = z.object({
-  images: z.record(z.string(), z.string()),
-  instanceTypes: z.array(z.string()),
-  maxVcpus: z.number(),
-});
 
 /** `undefined` where there is no stack of this name. Errors: those of `Aws.run`. */
 export async function lookAtStack(
@@ -56,9 +50,9 @@ function sightOf(stack: Stack, stackName: string): StackSight {
   };
 }
 
-function offersOf(text: string | undefined): Offers | undefined {
+function offersOf(text: string | undefined): Offered | undefined {
   try {
-    return StackOffers.safeParse(JSON.parse(text ?? "")).data;
+    return Offers.safeParse(JSON.parse(text ?? "")).data;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Aws } from "../aws/aws.ts";
-import { Executions } from "../aws/executions.ts";
+import { Executions, isRunning } from "../aws/executions.ts";
 import { PawlError } from "../core/errors.ts";
 import { causeWords } from "./refusal.ts";
 
@@ -39,10 +39,6 @@ export const endingWords = ({ status, error, cause }: Ending): string =>
     .filter((word) => word !== undefined && word !== "")
     .join(": ")
     .slice(0, 1000);
-
-/** One that waits for its redrive goes on. */
-const isRunning = (status: string | undefined): boolean =>
-  status === "RUNNING" || status === "PENDING_REDRIVE";
 
 /**
  * Whether the execution runs, or the one that it handed over to does. `true` where nobody can say: without credentials,

@@ -1,9 +1,10 @@
 import { PawlError } from "../core/errors.ts";
+import { isUnderWay } from "../core/standing.ts";
 import { type HeldLease, takeLease } from "../local/lease.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Console } from "./commands.ts";
-import { isUnderWay, whoDrives } from "./standing.ts";
+import { whoDrives } from "./standing.ts";
 
 /** Whether a store cannot be written to: its disk is full, it is read-only, or that is not allowed. */
 export const isUnwritable = (error: unknown): error is PawlError =>

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JournalEntry } from "../core/journal-entry.ts";
+import { isUnderWay } from "../core/standing.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { isUnderWay, standing, whoDrives } from "./standing.ts";
+import { standing, whoDrives } from "./standing.ts";
 import type { Summary } from "./summary.ts";
 
 /** Each look costs a bucket's owner a request; a folder is looked at for nothing. */

@@ -4,6 +4,7 @@ import { exitCodes, PawlError } from "../core/errors.ts";
 import { leaseKey } from "../core/keys.ts";
 import { Name } from "../core/names.ts";
 import { type PruneItem, type PruneReason, planPrune, type WholeRuns } from "../core/prune.ts";
+import { isUnderWay } from "../core/standing.ts";
 import { takeLease } from "../local/lease.ts";
 import { scratchFolder, sweepScratch } from "../local/scratch.ts";
 import { unusedCode } from "../store/code-in-use.ts";
@@ -16,7 +17,7 @@ import { count, size, table } from "./format.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { wholeRuns } from "./prune-options.ts";
 import { checkRunName, openStoreToRead, runNotFound } from "./runs.ts";
-import { isUnderWay, whoDrives } from "./standing.ts";
+import { whoDrives } from "./standing.ts";
 import { storeAddress } from "./store-address.ts";
 
 /** What attempts on this machine left in their working folders; of the same form as what is in the store. */

@@ -5,6 +5,7 @@ import { exitCodes, isStoreWide, PawlError } from "../core/errors.ts";
 import { TrainingJob } from "../core/job.ts";
 import { journalPrefix } from "../core/keys.ts";
 import { Metrics } from "../core/report.ts";
+import { isUnderWay } from "../core/standing.ts";
 import { readHead } from "../lambdas/journalled.ts";
 import { inParallel } from "../store/checkpoints-parallel.ts";
 import { openJournal } from "../store/journal.ts";
@@ -13,7 +14,7 @@ import { openStore } from "../store/open-store.ts";
 import { type Colour, paintOut } from "./colour.ts";
 import { type CommandRun, type OptionValues, runStates } from "./commands.ts";
 import { age, metric, metricWords, table } from "./format.ts";
-import { isUnderWay, standing, whoDrives } from "./standing.ts";
+import { standing, whoDrives } from "./standing.ts";
 import { storeAddress } from "./store-address.ts";
 
 /** So many runs are read at a time. */

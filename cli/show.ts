@@ -4,6 +4,7 @@ import { FailureClass, recoveryActions } from "../core/failure.ts";
 import type { AttemptHistory, FailureHistory } from "../core/history.ts";
 import { Metrics } from "../core/report.ts";
 import { Confidence, Sign } from "../core/sign.ts";
+import { isUnderWay } from "../core/standing.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { actionWords } from "./action-words.ts";
@@ -122,7 +123,7 @@ function standingWords(
   const why = ended === undefined ? "" : `, since its execution ended (${ended})`;
   if (status === "interrupted")
     return `nobody trains it now${why}; '${nextCommand("resume", run, store)}' goes on`;
-  if (status !== "training" && status !== "waiting") return undefined;
+  if (!isUnderWay({ status })) return undefined;
   return stop === undefined ? `by ${who}` : `by ${who}; it stops, as ${stop.by} asked at ${moment(stop.at)}`;
 }
 

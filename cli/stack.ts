@@ -1,9 +1,9 @@
 import type { CloudFormationClient, Stack as Described } from "@aws-sdk/client-cloudformation";
-import * as z from "zod";
 import { Aws } from "../aws/aws.ts";
 import { isNamed } from "../aws/errors.ts";
 import { PawlError } from "../core/errors.ts";
-import { type Offers, stackOutputs } from "../core/stack.ts";
+import { Offers } from "../core/offers.ts";
+import { type Offers as Offered, stackOutputs } from "../core/stack.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { checkStackVersion } from "./stack-version.ts";
 
@@ -19,19 +19,13 @@ export interface Stack {
   /** ARNs, or what else AWS takes for them. */
   readonly stateMachine: string;
   readonly stop: string;
-  readonly offers: Offers;
+  readonly offers: Offered;
 }
 
 const load = () => import("../aws/sdk/cloudformation.ts");
 
 /** Nobody waits long to hear that a name was mistyped. */
 const patience = { totalMilliseconds: 8_000, firstWaitMilliseconds: 100, longestWaitMilliseconds: 2_000 };
-
-const OfferText = z.object({
-  images: z.record(z.string(), z.string()),
-  instanceTypes: z.array(z.string()),
-  maxVcpus: z.number(),
-});
 
 const outputsOf = ({ Outputs = [] }: Described): ReadonlyMap<string, string> =>
   new Map(
@@ -184,10 +178,10 @@ function read(stackName: string, region: string, outputs: ReadonlyMap<string, st
       },
     );
   };
-  let offers: Offers;
+  let offers: Offered;
   const text = value("offers");
   try {
-    offers = OfferText.parse(JSON.parse(text));
+    offers = Offers.parse(JSON.parse(text));
   } catch (cause) {
     throw new PawlError(
       "STACK_REFUSES",

@@ -1,5 +1,5 @@
 import type { RunState } from "../core/run-state.ts";
-import { resting } from "../core/standing.ts";
+import { isUnderWay, resting } from "../core/standing.ts";
 import { leaseLiveness } from "../lambdas/lease-liveness.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Summary } from "./summary.ts";
@@ -24,9 +24,6 @@ export async function endedAs(state: Pick<RunState, "status" | "driver">): Promi
   const ending = await endingOf(state.driver.id);
   return ending === undefined ? undefined : endingWords(ending);
 }
-
-export const isUnderWay = ({ status }: Pick<RunState, "status">): boolean =>
-  status === "training" || status === "waiting";
 
 /** How a run stands, `driven` by somebody or not. */
 export const standing = (state: RunState, driven: boolean): Summary["status"] =>

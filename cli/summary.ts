@@ -10,6 +10,7 @@ import { checkpointPrefix } from "../core/keys.ts";
 import { markets } from "../core/market.ts";
 import { Metrics } from "../core/report.ts";
 import type { RunState } from "../core/run-state.ts";
+import { isUnderWay } from "../core/standing.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { failureWords } from "./failure-words.ts";
 import { count, duration, metric, moment, table } from "./format.ts";
@@ -120,8 +121,7 @@ function costOf(
   status: Summary["status"],
   at: string,
 ): Pick<Summary, "cost"> {
-  const underWay = status === "training" || status === "waiting";
-  const cost = underWay ? costAt(state, at) : state.cost;
+  const cost = isUnderWay({ status }) ? costAt(state, at) : state.cost;
   if (cost === undefined || Object.keys(cost.hours).length === 0) return {};
   const { usd, hours, unpricedHours } = cost;
   return {

@@ -4,6 +4,7 @@ import { TrainingJob } from "../core/job.ts";
 import { jobDigest } from "../core/job-digest.ts";
 import { DecisionKind, type JournalEntry } from "../core/journal-entry.ts";
 import { Metrics } from "../core/report.ts";
+import { isUnderWay } from "../core/standing.ts";
 import { readHead } from "../lambdas/journalled.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
@@ -15,7 +16,7 @@ import { JournalTail } from "./journal-tail.ts";
 import { nextCommand } from "./next-command.ts";
 import { Progress } from "./progress.ts";
 import { openStoreToRead, runNotFound } from "./runs.ts";
-import { isUnderWay, whoDrives } from "./standing.ts";
+import { whoDrives } from "./standing.ts";
 import { renderSummary, type Summary, summarizeRun } from "./summary.ts";
 
 /** What a line of `watch --json` is; the last line is the summary, as `train --json` prints it. */

@@ -19,6 +19,10 @@ export const stackOutputs = {
   offers: "Offers",
 } as const;
 
+/** What a stack may start where nobody says: families with one to eight GPUs each, and so many virtual CPUs in each market. */
+export const defaultInstanceTypes: readonly string[] = ["g4dn", "g5", "g6"];
+export const defaultMaxVcpus = 256;
+
 /** What a stack can give a job. */
 export interface Offers {
   /** The images by their names in a job's `image`; `default` is always among them. */

@@ -1,5 +1,5 @@
 import { isNamed } from "../aws/errors.ts";
-import type { Executions } from "../aws/executions.ts";
+import { type Executions, isRunning } from "../aws/executions.ts";
 import { PawlError } from "../core/errors.ts";
 import type { Driver } from "../core/run-state.ts";
 import { stateMachineName } from "../core/stack.ts";
@@ -10,9 +10,6 @@ import type { Liveness } from "./ports.ts";
 
 /** The state machine's name in an execution's ARN. */
 const executionArn = /^arn:[^:]*:states:[^:]*:[^:]*:execution:([^:]+):[^:]+$/;
-
-/** One that is to be redriven goes on. */
-const alive = new Set<string | undefined>(["RUNNING", "PENDING_REDRIVE"]);
 
 /** There is none, or it is elsewhere. */
 const absent = ["InvalidArn", "StateMachineDoesNotExist"];
@@ -45,7 +42,7 @@ export function driverLiveness(
       if (!executionArn.test(driver.id)) return { alive: false, who };
       try {
         const execution = await executions.describe(driver.id);
-        return { alive: alive.has(execution?.status), who };
+        return { alive: isRunning(execution?.status), who };
       } catch (error) {
         const isForeign = !isOwn(driver.id);
         const isClosed = isForeign && error instanceof PawlError && error.code === "AWS_DENIED";

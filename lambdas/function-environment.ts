@@ -2,18 +2,13 @@ import * as z from "zod";
 import { type DecisionLimits, defaultLimits } from "../core/decision.ts";
 import { PawlError } from "../core/errors.ts";
 import { PriceList } from "../core/instance.ts";
-import { functionVariables, imageNamePattern, type Offers } from "../core/stack.ts";
+import { Offers } from "../core/offers.ts";
+import { functionVariables, type Offers as Offered } from "../core/stack.ts";
 
 const { store, name, executions, offers, prices, topic, runMetrics } = functionVariables;
 
 /** Only tests set it, on functions that are deployed: after so many turns an execution hands over. */
 const turns = "PAWL_TURNS";
-
-const Offered = z.object({
-  images: z.record(z.string().regex(imageNamePattern), z.string().min(1)),
-  instanceTypes: z.array(z.string().min(1)),
-  maxVcpus: z.int().min(1),
-}) satisfies z.ZodType<Offers>;
 
 /** A variable that holds JSON, as `schema` has it. */
 const json = <Schema extends z.ZodType>(schema: Schema) =>
@@ -33,7 +28,7 @@ const Variables = z.object({
   [store]: z.string().min(1),
   [name]: z.string().min(1).max(100),
   [executions]: z.string().startsWith("arn:").optional(),
-  [offers]: json(Offered).optional(),
+  [offers]: json(Offers).optional(),
   [prices]: json(PriceList).optional(),
   [topic]: z.string().startsWith("arn:").optional(),
   [runMetrics]: z.enum(["0", "1"]).optional(),
@@ -48,7 +43,7 @@ export interface FunctionEnvironment {
   readonly name: string;
   /** What the ARNs of the stack's executions begin with. */
   readonly executions: string | undefined;
-  readonly offers: Offers | undefined;
+  readonly offers: Offered | undefined;
   readonly prices: PriceList | undefined;
   /** The ARN of the topic that people are told by; only Sweep has one. */
   readonly topic: string | undefined;

@@ -5,7 +5,7 @@ import type { Evidence, SweepEvent } from "../core/events.ts";
 import { TrainingJob } from "../core/job.ts";
 import { notStartedReason } from "../core/not-started.ts";
 import type { RunState } from "../core/run-state.ts";
-import { resting } from "../core/standing.ts";
+import { isUnderWay, resting } from "../core/standing.ts";
 import { type SweepAnswer, successorOf } from "../core/sweep.ts";
 import { gatherEvidence } from "./evidence.ts";
 import { decideAndJournal, type JournalHead } from "./journalled.ts";
@@ -41,7 +41,7 @@ export async function sweepRun(ports: Ports, run: string, ended?: EndedExecution
   );
   if (head === undefined) return { answer, late: [] };
   const { state } = head;
-  const underWay = state.status === "training" || state.status === "waiting";
+  const underWay = isUnderWay(state);
   // Whoever ended the run does not say so: that would be lost with it. Asked again after a failure, this says it again.
   if (answer.action === "swept" || (!underWay && isDriver(state, ended))) {
     await ports.notify?.(noticeOf(state));
@@ -70,7 +70,7 @@ async function observe(
 ): Promise<SweepEvent> {
   const event = { type: "sweep" as const, run };
   const state = head?.state;
-  if (state === undefined || (state.status !== "training" && state.status !== "waiting")) {
+  if (state === undefined || !isUnderWay(state)) {
     return { ...event, holder: { alive: false, who: "nobody" }, evidence: [] };
   }
   const holder = await holderOf(ports, state, ended);

@@ -1,3 +1,4 @@
+import { isUnderWay } from "../core/standing.ts";
 import { leaseLiveness } from "../lambdas/lease-liveness.ts";
 import type { Liveness } from "../lambdas/ports.ts";
 import type { Journal } from "../store/journal.ts";
@@ -21,8 +22,8 @@ export function localLiveness(
     async check(run, driver) {
       if (!driver.id.startsWith("arn:")) return await byLease.check(run, driver);
       const state = (await journal.newest(run))?.state;
-      const underWay = state?.status === "training" || state?.status === "waiting";
-      const alive = underWay && (await isExecutionAlive(driver.id, state.successor));
+      const alive =
+        state !== undefined && isUnderWay(state) && (await isExecutionAlive(driver.id, state.successor));
       return { alive, who: `execution ${driver.execution}` };
     },
   };

@@ -1,22 +1,23 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { outputs, StandInAws, type StandInExecution } from "../cli/testing/stand-in-aws.ts";
+import type { StandInAws, StandInExecution } from "../cli/testing/stand-in-aws.ts";
 import { readHead } from "../lambdas/journalled.ts";
 import { openRun } from "../lambdas/open.ts";
 import { stopRun } from "../lambdas/stop.ts";
-import { FakeWorld } from "../lambdas/testing/fake-world.ts";
+import type { FakeWorld } from "../lambdas/testing/fake-world.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore } from "../store/open-store.ts";
 import { pawl } from "./pawl.ts";
-import { countProject, type Project } from "./projects.ts";
+import type { Project } from "./projects.ts";
+import { type StackScene, stackScene } from "./stack-scene.ts";
 
 let aws: StandInAws;
 let store: ObjectStore;
 let world: FakeWorld;
 let folder: Project;
-const before = { ...process.env };
+let scene: StackScene;
 
 async function open({ arn, name, input }: StandInExecution): Promise<void> {
   const next = await openRun(world.ports())({ input, driver: { id: arn, execution: name } });
@@ -25,26 +26,13 @@ async function open({ arn, name, input }: StandInExecution): Promise<void> {
 }
 
 beforeEach(async () => {
-  aws = await StandInAws.start();
-  aws.stacks.push({ name: "Pawl", outputs: outputs() });
-  Object.assign(process.env, aws.env);
-  store = await openStore("s3://pawl-bucket");
-  folder = await countProject({ compute: "{gpus: 0}" });
-  world = new FakeWorld(join(folder.path, "world"), store);
+  scene = await stackScene({ compute: "{gpus: 0}" });
+  ({ aws, store, world, folder } = scene);
   aws.onStart = open;
   aws.onInvoke = (_name, payload) => stopRun(world.ports())(payload);
 });
 
-afterEach(async () => {
-  const names = Object.keys(aws.env);
-  await aws[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
-  for (const name of names) {
-    const value = before[name];
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
-});
+afterEach(() => scene.end());
 
 const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   pawl(args, { cwd: folder.path, env: { ...aws.env, ...env } });

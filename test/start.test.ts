@@ -3,20 +3,20 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { outputs, StandInAws, type StandInExecution } from "../cli/testing/stand-in-aws.ts";
-import { FakeWorld } from "../lambdas/testing/fake-world.ts";
+import type { StandInAws, StandInExecution } from "../cli/testing/stand-in-aws.ts";
+import type { FakeWorld } from "../lambdas/testing/fake-world.ts";
 import { unpackCode } from "../store/code.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import { openStore } from "../store/open-store.ts";
 import { filesIn } from "../store/testing/files.ts";
 import { pawl, root, startPawl } from "./pawl.ts";
-import { countProject, type Project } from "./projects.ts";
+import type { Project } from "./projects.ts";
+import { type StackScene, stackScene } from "./stack-scene.ts";
 
 let aws: StandInAws;
 let store: ObjectStore;
 let world: FakeWorld;
 let folder: Project;
-const before = { ...process.env };
+let scene: StackScene;
 
 /** Opens the run as the state machine would, by the real decision. */
 async function open({ arn, name, input }: StandInExecution): Promise<void> {
@@ -31,25 +31,13 @@ async function open({ arn, name, input }: StandInExecution): Promise<void> {
 }
 
 beforeEach(async () => {
-  aws = await StandInAws.start();
-  aws.stacks.push({ name: "Pawl", outputs: outputs() }, { name: "Other", outputs: { Url: "x" } });
-  Object.assign(process.env, aws.env);
-  store = await openStore("s3://pawl-bucket");
-  folder = await countProject();
-  world = new FakeWorld(join(folder.path, "world"), store);
+  scene = await stackScene();
+  ({ aws, store, world, folder } = scene);
+  aws.stacks.push({ name: "Other", outputs: { Url: "x" } });
   aws.onStart = open;
 });
 
-afterEach(async () => {
-  const names = Object.keys(aws.env);
-  await aws[Symbol.asyncDispose]();
-  await folder[Symbol.asyncDispose]();
-  for (const name of names) {
-    const value = before[name];
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
-});
+afterEach(() => scene.end());
 
 const start = (args: readonly string[] = [], more: { cwd?: string } = {}) =>
   pawl(["start", "--stack", "Pawl", "--yes", ...args], { cwd: folder.path, env: aws.env, ...more });

@@ -3,7 +3,7 @@ import * as batch from "aws-cdk-lib/aws-batch";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
 import { Construct } from "constructs";
 import { type Market, markets } from "../../core/market.ts";
-import { queueName } from "../../core/stack.ts";
+import { defaultInstanceTypes, defaultMaxVcpus, queueName } from "../../core/stack.ts";
 import { checkedInstanceKinds } from "../instance-kinds.ts";
 import { Attempts, type AttemptsOptions, type AttemptsProps } from "./attempts.ts";
 import { Instances, type InstancesOptions } from "./instances.ts";
@@ -25,9 +25,6 @@ export interface ComputeOptions extends NetworkOptions, InstancesOptions, Attemp
 }
 
 export interface ComputeProps extends ComputeOptions, AttemptsProps {}
-
-export const defaultInstanceTypes: readonly string[] = ["g4dn", "g5", "g6"];
-export const defaultMaxVcpus = 256;
 
 /** What the head of a queue waits for in vain, and for how long at most. Batch then cancels it, and Recover decides. */
 const timeLimits: readonly (readonly [batch.JobStateTimeLimitActionsReason, Duration])[] = [

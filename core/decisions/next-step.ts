@@ -5,7 +5,7 @@ import type { TrainingJob } from "../job.ts";
 import type { DecisionKind } from "../journal-entry.ts";
 import type { Next } from "../next.ts";
 import type { LiveAttempt, RunState } from "../run-state.ts";
-import { definitionSuffix } from "../stack.ts";
+import { attemptJobName, definitionSuffix } from "../stack.ts";
 import { type StopIntent, stopWords } from "../stop.ts";
 import { budgetStop, paysForMore } from "./cost.ts";
 import { isLocal, marketWords, withMarket } from "./market.ts";
@@ -93,7 +93,7 @@ function startAttempt(state: RunState, circumstances: Circumstances, step: Step)
     reason: why.slice(0, 2000),
     attemptText: String(number),
     sequenceText: String(state.sequence + 1),
-    jobName: `${state.run}-${number}`,
+    jobName: attemptJobName(state.run, number),
     resourceRequirements: resources(job),
   };
   return answerMachine(

@@ -3,6 +3,7 @@ import type { SweepEvent } from "../events.ts";
 import { type FailureClass, failureRule } from "../failure.ts";
 import type { Next } from "../next.ts";
 import type { RunState } from "../run-state.ts";
+import { isUnderWay } from "../standing.ts";
 import type { SweepAnswer } from "../sweep.ts";
 import { giveUp, nextStep } from "./next-step.ts";
 import { finishedBecause } from "./progress.ts";
@@ -61,7 +62,7 @@ export function sweep(
 ): Decision<SweepAnswer> {
   const { run, status, generation } = state;
   const where = { run, sequence: state.sequence };
-  if (status !== "training" && status !== "waiting") {
+  if (!isUnderWay(state)) {
     return unchanged({ ...where, action: "none", reason: `run ${run} is ${status}` });
   }
   if (event.holder.alive) {
