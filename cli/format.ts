@@ -1,5 +1,6 @@
 import { durationWords } from "../core/duration.ts";
-import type { Metrics, MetricValue } from "../core/report.ts";
+import type { MetricValue } from "../core/metric-value.ts";
+import type { Metrics } from "../core/report.ts";
 
 /** `850 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`; `coarse` never shows less than a second. */
 export function duration(seconds: number, precision: "fine" | "coarse" = "fine"): string {

@@ -3,13 +3,15 @@ import * as z from "zod";
 import { usdWords } from "../core/cost.ts";
 import { costAt } from "../core/decisions/cost.ts";
 import { marketWords } from "../core/decisions/market.ts";
+import { planEpoch, policyOf } from "../core/decisions/plan.ts";
 import { bestCheckpoint, secondsIn } from "../core/decisions/progress.ts";
 import { FailureClass } from "../core/failure.ts";
 import type { TrainingJob } from "../core/job.ts";
 import { checkpointPrefix } from "../core/keys.ts";
 import { markets } from "../core/market.ts";
+import { isAdaptive } from "../core/policies/batch-size/index.ts";
 import { Metrics } from "../core/report.ts";
-import type { RunState } from "../core/run-state.ts";
+import { planInForce, type RunState } from "../core/run-state.ts";
 import { isUnderWay } from "../core/standing.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { failureWords } from "./failure-words.ts";
@@ -34,6 +36,12 @@ export const Summary = z.strictObject({
   metrics: Metrics,
   best: z
     .strictObject({ metric: z.string(), value: z.number(), epoch: z.int(), checkpoint: z.string() })
+    .optional(),
+  /** Where it follows what is measured: what it is, how often it changed, and why it is not another. */
+  batchSize: z.strictObject({ size: z.int(), changes: z.int(), reason: z.string().optional() }).optional(),
+  /** Where it is known: on which type of machine how many examples fitted at once, and how many did not. */
+  memory: z
+    .array(z.strictObject({ machine: z.string(), fits: z.int().optional(), wall: z.int().optional() }))
     .optional(),
   examples: z.int(),
   trainedSeconds: z.number(),
@@ -97,6 +105,8 @@ export function summarizeRun(
       goal === undefined || best?.bestValue === undefined
         ? undefined
         : { metric: goal.metric, value: best.bestValue, epoch: best.epoch, checkpoint: best.name },
+    ...batchSizeOf(state, job),
+    ...memoryOf(state, job),
     examples: state.progress.examples,
     trainedSeconds: secondsIn(state.progress),
     lostSeconds: state.lostSeconds,
@@ -113,6 +123,40 @@ export function summarizeRun(
     failure: failureWords(state),
   };
 }
+
+/** What the attempt that lives was told; else what was trained last. */
+function batchSizeOf(state: RunState, job: TrainingJob): Pick<Summary, "batchSize"> {
+  const { batch } = state.progress;
+  const policy = policyOf(job, state.progress);
+  if (batch === undefined || policy === undefined || !isAdaptive(policy)) return {};
+  const live = state.live.at(-1);
+  const size = (live === undefined ? undefined : planInForce(live).batchSize) ?? batch.size;
+  const { choice } = planEpoch(job, state, state.progress.epoch + 1);
+  const why = state.status !== "finished" && choice?.size === size ? { reason: choice.reason } : {};
+  return { batchSize: { size, changes: batch.changeCount, ...why } };
+}
+
+/** `256 after 3 changes; batch size 256 held: …`. */
+const batchSizeWords = ({ size, changes, reason }: NonNullable<Summary["batchSize"]>): string =>
+  `${size} after ${count(changes, "change")}${reason === undefined ? "" : `; ${reason.replace(`batch size ${size}`, "").replace(/^[,:]? /, "")}`}`;
+
+/** What of memory bounds training: walls, or what was found for a job that asks for the most that fit. */
+function memoryOf({ memory = [] }: RunState, { microBatchSize }: TrainingJob): Pick<Summary, "memory"> {
+  const known = memory.filter(({ wall }) => wall !== undefined || microBatchSize === "auto");
+  return known.length === 0 ? {} : { memory: known.map(({ uses: _uses, ...machine }) => machine) };
+}
+
+/** `8 fit, 16 did not fit (g5.xlarge)`. */
+const memoryWords = (memory: NonNullable<Summary["memory"]>): string =>
+  memory
+    .map(({ machine, fits, wall }) => {
+      const known = [
+        ...(fits === undefined ? [] : [`${fits} fit`]),
+        ...(wall === undefined ? [] : [`${wall} did not fit`]),
+      ];
+      return `${known.join(", ")} (${machine === "local" ? "this machine" : machine})`;
+    })
+    .join("; ");
 
 /** What the run has cost by `at`; of an attempt that lives, only while somebody drives the run. */
 function costOf(
@@ -181,6 +225,8 @@ export function renderSummary(summary: Summary, store: ObjectStore, standing?: s
     ...failed,
     ["  epochs", `${summary.epoch} of ${summary.epochs}${part}`],
     ...metrics,
+    ...(summary.batchSize === undefined ? [] : [["  batch size", batchSizeWords(summary.batchSize)]]),
+    ...(summary.memory === undefined ? [] : [["  micro-batch", memoryWords(summary.memory)]]),
     ["  trained", `${duration(summary.trainedSeconds)} in ${count(summary.attempts, "attempt")}`],
     ["  lost", `${duration(summary.lostSeconds)} in ${recoveries}`],
     ...(summary.cost === undefined ? [] : [["  cost", costWords(summary.cost)]]),

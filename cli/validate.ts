@@ -1,9 +1,13 @@
 import { formatCheckpointSource } from "../core/checkpoint-source.ts";
+import { scalingOf } from "../core/decisions/plan.ts";
 import { exitCodes, PawlError } from "../core/errors.ts";
 import type { TrainingJob } from "../core/job.ts";
+import { sizes } from "../core/policies/batch-size/bounds.ts";
+import { policyWords } from "./batch-words.ts";
 import { paint } from "./colour.ts";
 import type { CommandRun, Console } from "./commands.ts";
 import { count, duration } from "./format.ts";
+import { jobDoubts } from "./job-doubts.ts";
 import { type JobFile, placeWords, readJobFile } from "./job-file.ts";
 import { machineWarnings } from "./job-warnings.ts";
 import { renderError } from "./render-error.ts";
@@ -21,6 +25,7 @@ export const validate: CommandRun = async ({ args, options, console }) => {
   }
   const warnings = [
     ...file.warnings.map(({ message, place }) => `${placeWords(name, place)}: ${message}`),
+    ...jobDoubts(file.job),
     ...(await machineWarnings(file)),
   ];
   if (json) {
@@ -49,6 +54,8 @@ function summary(job: TrainingJob): string[] {
     ["command", job.command.map(word).join(" ")],
     ["epochs", String(job.epochs)],
     ["batch size", batchSize(job)],
+    ...sizesConsidered(job),
+    ["micro-batch", microBatch(job)],
     ["learning rate", learningRate(job)],
     ["checkpoints", checkpoints(job)],
     ["stop", stop(job)],
@@ -66,13 +73,37 @@ const word = (argument: string): string =>
   /^[\w./:=@%+,{}-]+$/.test(argument) ? argument : JSON.stringify(argument);
 
 function batchSize({ batchSize: policy }: TrainingJob): string {
-  if (policy === undefined) return "left to the trainer";
-  if (policy.policy === "fixed") return `${policy.size}, fixed`;
-  return policy.steps.map(({ fromEpoch, size }) => `${size} from epoch ${fromEpoch}`).join(", ");
+  if (policy === undefined) return "left to the trainer; auto, from its own, where it measures for Pawl";
+  return policyWords(policy);
 }
 
-const learningRate = ({ learningRate: { scaling, referenceBatchSize } }: TrainingJob): string =>
-  scaling === "none" ? "not scaled" : `scaled (${scaling}) from batch size ${referenceBatchSize}`;
+/** The sizes that a policy may choose; nothing where it does not choose. */
+function sizesConsidered({ batchSize: policy }: TrainingJob): [string, string][] {
+  if (policy === undefined || !("multipleOf" in policy)) return [];
+  const all = sizes(policy);
+  const shown = all.length > 12 ? [...all.slice(0, 6), "…", ...all.slice(-3)] : all;
+  return [["sizes", shown.join(", ")]];
+}
+
+function microBatch({ microBatchSize, memory, batchSize: policy }: TrainingJob): string {
+  if (microBatchSize === "auto") return "auto: the most that fit";
+  if (microBatchSize !== undefined) return `at most ${microBatchSize}`;
+  if (policy === undefined) return "left to the trainer";
+  return memory.onOutOfMemory === "give-up"
+    ? "the whole batch"
+    : "the whole batch, less where memory runs out";
+}
+
+function learningRate(job: TrainingJob): string {
+  const { referenceBatchSize, warmUp } = job.learningRate;
+  const scaling = scalingOf(job);
+  if (job.batchSize === undefined && job.learningRate.scaling === undefined)
+    return "not scaled; auto, where Pawl chooses the batch size";
+  if (scaling === "none") return "not scaled";
+  const rule = scaling === "auto" ? "auto: as the optimizer wants it" : scaling;
+  const from = referenceBatchSize === undefined ? "the first batch size" : `batch size ${referenceBatchSize}`;
+  return `scaled (${rule}) from ${from}${warmUp === 0 ? "" : `, over ${count(warmUp, "step")} after a change`}`;
+}
 
 function checkpoints({ checkpoint }: TrainingJob): string {
   if (checkpoint.policy === "none") return "none: the trainer keeps nothing";

@@ -33,7 +33,7 @@ export type Assignment = z.infer<typeof Assignment>;
 export const ReviewAnswer = z.discriminatedUnion("action", [
   /** To `started`: the assignment is yours. */
   z.strictObject({ action: z.literal("begin"), sequence, assignment: Assignment }),
-  /** To `report`: the next epoch, provisionally. */
+  /** To `report`: the next epoch, provisionally. To `measured`: how the rest of the epoch is to be trained. */
   z.strictObject({ action: z.literal("train"), sequence, plan: EpochPlan }),
   /** To `report`: no further epoch; commit what there is, then exit 0. */
   z.strictObject({ action: z.literal("finish"), sequence, reason: z.string() }),

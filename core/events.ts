@@ -4,6 +4,7 @@ import { FailureClass } from "./failure.ts";
 import { Instance, Price } from "./instance.ts";
 import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { CheckpointSummary } from "./manifest.ts";
+import { Measured } from "./measured.ts";
 import { CheckpointName, Moment, Name, Ordinal } from "./names.ts";
 import { Outcome } from "./outcome.ts";
 import { Step } from "./position.ts";
@@ -36,6 +37,16 @@ export type StartedEvent = z.infer<typeof StartedEvent>;
 /** An epoch is trained; its checkpoint may still be on its way. */
 export const ReportEvent = z.strictObject({ ...fromAttempt, type: z.literal("report"), report: EpochReport });
 export type ReportEvent = z.infer<typeof ReportEvent>;
+
+/** What was measured of an epoch up to a step: the rest of it may be trained otherwise. Sent again, it holds all that was sent before. */
+export const MeasuredEvent = z.strictObject({
+  ...fromAttempt,
+  type: z.literal("measured"),
+  epoch: Ordinal,
+  step: Step,
+  measured: Measured,
+});
+export type MeasuredEvent = z.infer<typeof MeasuredEvent>;
 
 const commit = {
   ...fromAttempt,
@@ -75,6 +86,7 @@ export type EndedEvent = z.infer<typeof EndedEvent>;
 export const SentEvent = z.discriminatedUnion("type", [
   SentStartedEvent,
   ReportEvent,
+  MeasuredEvent,
   SentCommitEvent,
   EndedEvent,
 ]);
@@ -166,6 +178,7 @@ export const RunEvent = z.discriminatedUnion("type", [
   OpenEvent,
   StartedEvent,
   ReportEvent,
+  MeasuredEvent,
   CommitEvent,
   EndedEvent,
   TrainedEvent,
@@ -174,3 +187,11 @@ export const RunEvent = z.discriminatedUnion("type", [
   SweepEvent,
 ]);
 export type RunEvent = z.infer<typeof RunEvent>;
+
+/** The reports of epochs that an event brings, in the order of their epochs for each attempt. */
+export function reportsIn(event: RunEvent): readonly EpochReport[] {
+  if (event.type === "report") return [event.report];
+  if (event.type === "commit") return event.checkpoint?.reports ?? [];
+  if (!("evidence" in event)) return [];
+  return [event.evidence].flat().flatMap(({ found }) => found.flatMap(({ reports }) => reports));
+}

@@ -1,3 +1,5 @@
+import type { BatchChange } from "./batch-progress.ts";
+import { reportsIn } from "./events.ts";
 import { FailureClass, type RecoveryAction } from "./failure.ts";
 import type { JournalEntry } from "./journal-entry.ts";
 import { type CommittedEpoch, planInForce, type RunState } from "./run-state.ts";
@@ -5,6 +7,7 @@ import type { Confidence, Sign } from "./sign.ts";
 
 export interface EpochHistory extends CommittedEpoch {
   readonly committedAt: string;
+  /** The last in force, where it changed within the epoch. */
   readonly batchSize: number | undefined;
 }
 
@@ -51,6 +54,8 @@ export interface RunHistory {
   readonly attempts: AttemptHistory[];
   readonly failures: FailureHistory[];
   readonly decisions: DecisionHistory[];
+  /** Of the batch size, by their numbers, each with its newest outcome; without those that the run went back from. */
+  readonly changes: BatchChange[];
 }
 
 /** A run's journal, read as a story: its epochs, its attempts, and each decision with its reason. */
@@ -61,15 +66,21 @@ export class HistoryReader {
   readonly #failures: FailureHistory[] = [];
   readonly #decisions: DecisionHistory[] = [];
   readonly #batchSizes = new Map<number, number | undefined>();
+  readonly #changes = new Map<number, BatchChange>();
 
   /** Takes the next entry, in order. */
   add(entry: JournalEntry): void {
     const before = this.#state?.progress.epoch ?? 0;
-    const { state, at, sequence, decision } = entry;
+    const { state, event, at, sequence, decision } = entry;
     if (state.progress.epoch < before) {
       this.#epochs = this.#epochs.filter((epoch) => epoch.report.epoch <= state.progress.epoch);
     }
     this.#plans(entry);
+    for (const { epoch, measured } of reportsIn(event)) {
+      const last = measured?.stretches.at(-1);
+      if (last !== undefined) this.#batchSizes.set(epoch, last.batchSize);
+    }
+    this.#changed(state);
     for (const epoch of state.recent) {
       if (epoch.report.epoch <= Math.min(before, state.progress.epoch)) continue;
       this.#epochs.push({ ...epoch, committedAt: at, batchSize: this.#batchSizes.get(epoch.report.epoch) });
@@ -89,7 +100,14 @@ export class HistoryReader {
       attempts: [...this.#attempts.values()],
       failures: this.#failures,
       decisions: this.#decisions,
+      changes: [...this.#changes.values()].toSorted((a, b) => a.number - b.number),
     };
+  }
+
+  #changed({ progress: { batch } }: RunState): void {
+    for (const number of this.#changes.keys())
+      if (number > (batch?.changeCount ?? 0)) this.#changes.delete(number);
+    for (const change of batch?.changes ?? []) this.#changes.set(change.number, change);
   }
 
   #fail({ event, decision, sequence }: JournalEntry, record: RunState["failures"]["recent"][number]): void {
@@ -113,6 +131,8 @@ export class HistoryReader {
         batchJobId: live.batchJobId,
         epochs: known?.epochs ?? [],
       });
+      // Afterwards there is none in force, and the first one is not it.
+      if (live.answers.report !== undefined && live.answers.report.action !== "train") continue;
       const plan = planInForce(live);
       this.#batchSizes.set(plan.epoch, plan.batchSize);
     }

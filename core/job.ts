@@ -1,7 +1,9 @@
 import * as z from "zod";
+import { batchProblems } from "./batch-problems.ts";
 import { Duration, Memory } from "./duration.ts";
 import { Name } from "./names.ts";
-import { BatchSizePolicy } from "./policies/batch-size.ts";
+import { BatchSizePolicy } from "./policies/batch-size/index.ts";
+import { Size } from "./policies/batch-size/size.ts";
 import { LearningRatePolicy } from "./policies/learning-rate.ts";
 import { MarketPolicy } from "./policies/market.ts";
 import { MemoryPolicy } from "./policies/memory.ts";
@@ -65,8 +67,14 @@ const JobShape = z.strictObject({
     .default(0)
     .describe("Seed of the run: the order of the data follows from it."),
   batchSize: BatchSizePolicy.optional().describe(
-    "Examples in a step of the optimizer. Absent: the trainer's own affair.",
+    "Examples in a step of the optimizer. Absent: the trainer's own affair; auto, where it tells gradient norms and takes its sizes from Pawl.",
   ),
+  microBatchSize: z
+    .union([z.literal("auto"), Size])
+    .optional()
+    .describe(
+      "Examples that go through the model at once: at most so many, or auto, the most that fit. Absent: the whole batch, and less where memory runs out.",
+    ),
   learningRate: LearningRatePolicy.prefault({}).describe("How the learning rate follows the batch size."),
   checkpoint: RetentionPolicy.prefault({}).describe(
     "Which checkpoints are kept; none: the trainer keeps nothing.",
@@ -112,32 +120,7 @@ export const TrainingJob = JobShape.superRefine((job, context) => {
     if (problem !== undefined)
       context.addIssue({ code: "custom", path: ["command", index], message: problem });
   });
-  const { smallestMicroBatch } = job.memory;
-  const smallestBatch =
-    job.batchSize?.policy === "schedule"
-      ? Math.min(...job.batchSize.steps.map(({ size }) => size))
-      : job.batchSize?.size;
-  if (smallestBatch !== undefined && smallestMicroBatch > smallestBatch) {
-    context.addIssue({
-      code: "custom",
-      path: ["memory", "smallestMicroBatch"],
-      message: `must be at most ${smallestBatch}, the batch size, and is ${smallestMicroBatch}`,
-    });
-  }
-  if (smallestMicroBatch > 1 && job.batchSize === undefined) {
-    context.addIssue({
-      code: "custom",
-      path: ["memory", "smallestMicroBatch"],
-      message: "is a part of the batch size: give batchSize too",
-    });
-  }
-  if (job.learningRate.scaling !== "none" && job.batchSize === undefined) {
-    context.addIssue({
-      code: "custom",
-      path: ["learningRate", "scaling"],
-      message: `'${job.learningRate.scaling}' follows the batch size: give batchSize too`,
-    });
-  }
+  for (const problem of batchProblems(job)) context.addIssue({ code: "custom", ...problem });
 });
 
 export type TrainingJob = z.output<typeof TrainingJob>;

@@ -11,6 +11,7 @@ export const DecisionKind = z.enum([
   "waiting",
   "claimed",
   "reported",
+  "resized",
   "committed",
   "ended",
   "attempt-planned",

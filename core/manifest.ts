@@ -1,7 +1,8 @@
 import * as z from "zod";
+import { Measured } from "./measured.ts";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
 import { DataPosition, Step } from "./position.ts";
-import { EpochReport } from "./report.ts";
+import { EpochPlan, EpochReport } from "./report.ts";
 
 /**
  * A path inside a checkpoint: relative, `/` between segments, and never out of its folder. Read by restore and pull
@@ -35,6 +36,9 @@ const partial = {
   step: Step.optional(),
   /** Seconds that `epoch` has been trained for up to there, in all attempts that are in the files. */
   seconds: z.number().min(0).optional(),
+  /** How `epoch` is trained there, and what was measured of it. */
+  plan: EpochPlan.optional(),
+  measured: Measured.optional(),
 };
 
 /** A whole epoch's has that epoch's report; a part's has a position, and reports of epochs before it only. */
@@ -43,16 +47,24 @@ const isConsistent = ({
   step,
   seconds,
   position,
+  plan,
+  measured,
   reports,
 }: {
   readonly epoch: number;
   readonly step?: number | undefined;
   readonly seconds?: number | undefined;
   readonly position?: DataPosition | undefined;
+  readonly plan?: EpochPlan | undefined;
+  readonly measured?: Measured | undefined;
   readonly reports: readonly EpochReport[];
 }): boolean => {
   const last = reports.at(-1)?.epoch;
-  if (step === undefined) return seconds === undefined && position === undefined && last === epoch;
+  if (step === undefined) {
+    const ofAPart = [seconds, position, plan, measured];
+    return ofAPart.every((each) => each === undefined) && last === epoch;
+  }
+  if (plan !== undefined && plan.epoch !== epoch) return false;
   return seconds !== undefined && position !== undefined && (last === undefined || last === epoch - 1);
 };
 
@@ -113,6 +125,8 @@ export function summarize(manifest: Manifest): CheckpointSummary {
     epoch: manifest.epoch,
     ...(manifest.step === undefined ? {} : { step: manifest.step }),
     ...(manifest.seconds === undefined ? {} : { seconds: manifest.seconds }),
+    ...(manifest.plan === undefined ? {} : { plan: manifest.plan }),
+    ...(manifest.measured === undefined ? {} : { measured: manifest.measured }),
     at: manifest.at,
     files: manifest.files.length,
     sizeBytes: manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0),

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { MetricValue } from "./report.ts";
+import type { MetricValue } from "./metric-value.ts";
 
 /** A metric and which way is better. */
 export const MetricGoal = z.strictObject({

@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import * as z from "zod";
 import { TrainingJob, type TrainingJobInput } from "./job.ts";
 import { jobJsonSchema } from "./parse-job.ts";
+import { scalings } from "./policies/learning-rate.ts";
 
 const examples = join(import.meta.dirname, "..", "examples");
 const schema = jobJsonSchema();
@@ -63,7 +64,10 @@ describe("the job's JSON Schema", () => {
     ["a misspelt field", { epoch: 3 }],
     ["a wrong type", { command: "python3 train.py" }],
     ["what is out of range", { epochs: 0 }],
-    ["an unknown policy", { batchSize: { policy: "goodput" } }],
+    ["an unknown policy", { batchSize: { policy: "fixd" } }],
+    ["a field of another policy", { batchSize: { policy: "goodput", size: 8 } }],
+    ["a size that is no number", { batchSize: { start: "32" } }],
+    ["a micro-batch that is neither", { batchSize: 8, microBatchSize: "all" }],
     ["a wrong unit", { retry: { baseDelay: "5 minutes" } }],
     ["a bad name", { name: "../x" }],
     ["a bad variable", { env: { "a-b": "x" } }],
@@ -96,11 +100,26 @@ const anyJob: fc.Arbitrary<TrainingJobInput> = fc.record(
           maxLength: 3,
         }),
       }),
+      fc.constant("auto" as const),
+      fc.record(
+        {
+          policy: fc.constantFrom("auto" as const, "goodput" as const, "plateau" as const),
+          start: whole(1, 64),
+          min: whole(1, 32),
+          max: whole(32, 2048),
+          multipleOf: whole(1, 16),
+          step: fc.double({ min: 1.05, max: 4, noNaN: true }),
+        },
+        { requiredKeys: ["policy"] },
+      ),
+      fc.record({ start: whole(1, 64), max: whole(1, 64) }, { requiredKeys: [] }),
     ),
+    microBatchSize: fc.oneof(fc.constant("auto" as const), whole(1, 64)),
     learningRate: fc.record(
       {
-        scaling: fc.constantFrom("none" as const, "linear" as const, "sqrt" as const),
+        scaling: fc.constantFrom(...scalings),
         referenceBatchSize: whole(1, 64),
+        warmUp: whole(0, 100),
       },
       { requiredKeys: [] },
     ),

@@ -24,6 +24,9 @@ function told(input: unknown): string[] {
 describe("short and long forms", () => {
   it.each<[string, Record<string, unknown>, Record<string, unknown>]>([
     ["a batch size", { batchSize: 32 }, { batchSize: { policy: "fixed", size: 32 } }],
+    ["a batch size that Pawl chooses", { batchSize: "auto" }, { batchSize: { policy: "auto" } }],
+    ["bounds of a batch size", { batchSize: { max: 512 } }, { batchSize: { policy: "auto", max: 512 } }],
+    ["bounds that go without saying", { batchSize: "auto" }, { batchSize: {} }],
     ["durations", { retry: { baseDelay: "60s" } }, { retry: { baseDelay: "1min" } }],
     ["long durations", { retry: { maxDelay: "66min" } }, { retry: { maxDelay: "1.1h" } }],
     ["sizes", { compute: { memory: "14GiB" } }, { compute: { memory: "14336MiB" } }],
@@ -34,7 +37,7 @@ describe("short and long forms", () => {
         seed: 0,
         segment: "auto",
         env: {},
-        learningRate: { scaling: "none" },
+        learningRate: { warmUp: 0 },
         checkpoint: { policy: "keep", keep: 3 },
         retry: { failuresWithoutProgress: 5, baseDelay: "1s", maxDelay: "5min" },
         compute: { gpus: 1, vcpus: 4, memory: "14GiB" },
@@ -51,6 +54,13 @@ describe("short and long forms", () => {
     });
     expect(retry).toMatchObject({ baseDelaySeconds: 0.25, maxDelaySeconds: 5400 });
     expect(compute.memory).toBe(512);
+  });
+
+  it("follow the batch size by a rule without a size that it was tuned for, where Pawl chooses: the first one is it", () => {
+    expect(job({ batchSize: { start: 32 }, learningRate: { scaling: "sqrt" } }).learningRate).toEqual({
+      scaling: "sqrt",
+      warmUp: 0,
+    });
   });
 
   it("leave the input as it was given", () => {
@@ -83,11 +93,57 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     [{ epochs: 1e12 }, "epochs must be at most 999999999; it is 1000000000000"],
     [{ seed: -1 }, "seed must be at least 0; it is -1"],
     [{ batchSize: 0 }, "batchSize must be at least 1; it is 0"],
-    [{ batchSize: "32" }, 'batchSize must be a number, or fields such as {policy: …, size: …}; it is "32"'],
-    [{ batchSize: {} }, "batchSize.policy is missing: it must be one of fixed, schedule"],
+    [
+      { batchSize: "32" },
+      'batchSize must be a number, or auto, or fields such as {policy: …, size: …}; it is "32"',
+    ],
+    [
+      { batchSize: "aut" },
+      'batchSize must be a number, or auto, or fields such as {policy: …, size: …} (did you mean auto?); it is "aut"',
+    ],
     [
       { batchSize: { policy: "fixd", size: 3 } },
-      'batchSize.policy must be one of fixed, schedule (did you mean fixed?); it is "fixd"',
+      'batchSize.policy must be one of fixed, schedule, plateau, noise-scale, throughput, goodput, auto (did you mean fixed?); it is "fixd"',
+    ],
+    [
+      { batchSize: { policy: "goodpt", max: 512 } },
+      'batchSize.policy must be one of fixed, schedule, plateau, noise-scale, throughput, goodput, auto (did you mean goodput?); it is "goodpt"',
+    ],
+    [{ batchSize: { size: 32 } }, "batchSize.size goes with batchSize.policy fixed only"],
+    [
+      { batchSize: { policy: "goodput", share: 0.5 } },
+      "batchSize.share goes with batchSize.policy noise-scale or throughput only",
+    ],
+    [{ batchSize: { strat: 32 } }, "batchSize.strat is not a known field; did you mean start?"],
+    [
+      { batchSize: { colour: "red" } },
+      "batchSize.colour is not a known field; known here: policy, start, min, max, multipleOf, step, growth, hold",
+    ],
+    [{ batchSize: { max: "2048" } }, 'batchSize.max must be a number; it is "2048"'],
+    [{ batchSize: { policy: "goodput", threshold: -1 } }, "batchSize.threshold must be at least 0; it is -1"],
+    [{ microBatchSize: "auto" }, "microBatchSize is a part of the batch size: give batchSize too"],
+    [{ microBatchSize: 4 }, "microBatchSize is a part of the batch size: give batchSize too"],
+    [{ batchSize: 8, microBatchSize: 0 }, "microBatchSize must be at least 1; it is 0"],
+    [{ batchSize: 8, microBatchSize: "all" }, 'microBatchSize must be auto, or a number; it is "all"'],
+    [
+      { batchSize: 8, microBatchSize: 16 },
+      "microBatchSize must be at most 8, which is the batch size; it is 16",
+    ],
+    [
+      { batchSize: { start: 64, min: 16 }, microBatchSize: 32 },
+      "microBatchSize must be at most 16, which is the smallest batch size; it is 32",
+    ],
+    [
+      { batchSize: 16, microBatchSize: 2, memory: { smallestMicroBatch: 4 } },
+      "microBatchSize must be at least 4, which is memory.smallestMicroBatch; it is 2",
+    ],
+    [
+      { batchSize: 14, microBatchSize: 6, memory: { smallestMicroBatch: 3 } },
+      "microBatchSize must be such that each batch has equal parts of from 3 (memory.smallestMicroBatch) to so many examples: 14 examples have none; it is 6",
+    ],
+    [
+      { batchSize: 8, memory: { smallestMicroBatch: 16 } },
+      "memory.smallestMicroBatch must be at most 8, which is the batch size; it is 16",
     ],
     [
       { batchSize: { policy: "fixed", sise: 3 } },
@@ -124,7 +180,14 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     ],
     [
       { learningRate: { scaling: "sqroot" } },
-      'learningRate.scaling must be one of none, linear, sqrt (did you mean sqrt?); it is "sqroot"',
+      'learningRate.scaling must be one of none, linear, sqrt, adascale, auto (did you mean sqrt?); it is "sqroot"',
+    ],
+    [
+      {
+        learningRate: { scaling: "adascale" },
+        batchSize: { policy: "schedule", steps: [{ fromEpoch: 1, size: 3 }] },
+      },
+      "learningRate.referenceBatchSize is needed with this scaling: the batch size that the learning rate was tuned for",
     ],
     [
       { learningRate: { scaling: "sqrt" }, batchSize: 8 },
@@ -228,7 +291,7 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     [{ epoch: 3 }, "epoch is not a known field; did you mean epochs?"],
     [
       { colour: "red" },
-      "colour is not a known field; known here: name, command, epochs, seed, batchSize, learningRate, checkpoint, stop, segment, retry, memory, numeric, stall, compute, image, budgetUsd, data, env",
+      "colour is not a known field; known here: name, command, epochs, seed, batchSize, microBatchSize, learningRate, checkpoint, stop, segment, retry, memory, numeric, stall, compute, image, budgetUsd, data, env",
     ],
     [{ command: ["x", "{batchSize}"] }, "command[1] {batchSize} has no value: give batchSize too"],
     [

@@ -19,7 +19,13 @@ const examples = {
   command: [["python3", "train.py"]],
   epochs: [10],
   seed: [1],
-  batchSize: [32, { policy: "schedule", steps: [{ fromEpoch: 1, size: 32 }] }],
+  batchSize: [
+    32,
+    "auto",
+    { start: 32, max: 2048 },
+    { policy: "goodput", start: 32, max: 2048, multipleOf: 8 },
+  ],
+  microBatchSize: ["auto", 8],
   learningRate: [{ scaling: "linear", referenceBatchSize: 32 }],
   checkpoint: [{ keep: 3, every: "auto", best: { metric: "accuracy", mode: "max" } }, "none"],
   stop: [{ metric: "accuracy", mode: "max", target: 0.99, patience: 5 }],
@@ -59,6 +65,14 @@ export function jobJsonSchema(): Readonly<Record<string, unknown>> {
   };
 }
 
+let schema: ReturnType<typeof jobJsonSchema> | undefined;
+
+/** Made once: each problem looks into it. */
+const knownSchema = (): ReturnType<typeof jobJsonSchema> => {
+  schema ??= jobJsonSchema();
+  return schema;
+};
+
 interface GoodJob {
   readonly job: TrainingJob;
   readonly input: TrainingJobInput;
@@ -68,7 +82,7 @@ interface GoodJob {
 export function checkJob(input: unknown): GoodJob | { readonly problems: readonly Problem[] } {
   const parsed = TrainingJob.safeParse(input);
   if (parsed.success) return { job: parsed.data, input: JobInput.parse(input) };
-  const found = problems(parsed.error, input, jobJsonSchema);
+  const found = problems(parsed.error, input, knownSchema);
   return { problems: [...found, ...behind(found, input)] };
 }
 
@@ -93,7 +107,7 @@ function behind(found: readonly Problem[], input: unknown): Problem[] {
   );
   for (const [field, value] of Object.entries(standIns)) if (wrong.has(field)) mended[field] = value;
   const parsed = TrainingJob.safeParse(mended);
-  return parsed.success ? [] : problems(parsed.error, mended, jobJsonSchema);
+  return parsed.success ? [] : problems(parsed.error, mended, knownSchema);
 }
 
 /** All that is wrong with a job, in one error; `where` names the job, `place` says where in it a problem is. */

@@ -50,14 +50,37 @@ function known(schema: unknown, path: Path, take: (get: (name: string) => unknow
   return [...found];
 }
 
-/** The field names that a JSON Schema allows at `path`. */
-const knownFields = (schema: unknown, path: Path): string[] =>
+/** The field names that a JSON Schema allows at `path`; with a `value`, in the forms only that this can be of, by the words in it. */
+const knownFields = (schema: unknown, path: Path, value?: unknown): string[] =>
   known(schema, path, (get) => {
     const properties = get("properties");
     const names = valueAt(get("propertyNames"), ["enum"]);
     if (Array.isArray(names)) return names.map(String);
-    return properties !== null && typeof properties === "object" ? Object.keys(properties) : [];
+    if (properties === null || typeof properties !== "object") return [];
+    const required = get("required");
+    const isOther = ([name, field]: [string, unknown]): boolean => {
+      const [only, given] = [valueAt(field, ["const"]), valueAt(value, [name])];
+      if (only === undefined || given === only) return false;
+      return given !== undefined || (Array.isArray(required) && required.includes(name));
+    };
+    const isForm = value === undefined || !Object.entries(properties).some(isOther);
+    return isForm ? Object.keys(properties) : [];
   });
+
+/** The word by which the forms of a value are told apart that have this field, and in what. */
+function formsWith(schema: unknown, path: Path, field: string): { name: string; words: string[] } {
+  let name = "";
+  const words = known(schema, path, (get) => {
+    const properties = get("properties");
+    if (valueAt(properties, [field]) === undefined) return [];
+    return Object.entries(properties ?? {}).flatMap(([each, of]) => {
+      const only = valueAt(of, ["const"]);
+      if (typeof only === "string") name = each;
+      return typeof only === "string" ? [only] : [];
+    });
+  });
+  return { name, words };
+}
 
 /** The words of which a JSON Schema wants one at `path`. */
 const knownWords = (schema: unknown, path: Path): string[] =>
@@ -124,7 +147,7 @@ function problemsOf(
 ): Problem[] {
   const path = [...base, ...issue.path];
   if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => unknownField(key, path, jsonSchema()));
+    return issue.keys.map((key) => unknownField(key, path, jsonSchema(), valueAt(input, path)));
   const value = valueAt(input, path);
   if (issue.code === "invalid_union") {
     const inner = closest(issue.errors);
@@ -149,8 +172,14 @@ function problemsOf(
   return [problem(about, path, single ? `${message}; it is ${shown(value)}` : message, { value })];
 }
 
-function unknownField(key: string, path: Path, schema: unknown): Problem {
-  const known = knownFields(schema, path);
+function unknownField(key: string, path: Path, schema: unknown, value: unknown): Problem {
+  const known = knownFields(schema, path, value);
+  const { name, words } = formsWith(schema, path, key);
+  const place = [...path, key];
+  if (words.length > 0 && !known.includes(key))
+    return problem("name", place, `goes with ${fieldName([...path, name])} ${words.join(" or ")} only`, {
+      next: `Remove ${fieldName(place)}, or write ${name}: ${words[0]}.`,
+    });
   const meant = nearest(key, known);
   const hint = meant === undefined ? `known here: ${known.join(", ")}` : `did you mean ${meant}?`;
   const next =

@@ -1,9 +1,7 @@
 import * as z from "zod";
+import { Measured } from "./measured.ts";
+import { MetricValue } from "./metric-value.ts";
 import { Ordinal } from "./names.ts";
-
-/** A metric as JSON can carry it: what is not finite travels as a word. */
-export const MetricValue = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
-export type MetricValue = z.infer<typeof MetricValue>;
 
 export const Metrics = z
   .record(z.string().min(1).max(100), MetricValue)
@@ -18,6 +16,8 @@ export const EpochReport = z.strictObject({
   examples: z.int().min(0).optional(),
   /** Wall-clock time of the epoch, as the trainer says, else as the agent measured it. */
   seconds: z.number().min(0),
+  /** Of the whole epoch, where the trainer or the agent measured it. */
+  measured: Measured.optional(),
 });
 export type EpochReport = z.infer<typeof EpochReport>;
 
@@ -31,6 +31,10 @@ export const EpochPlan = z.strictObject({
   microBatchSize: z.int().min(1).optional(),
   accumulation: z.int().min(1).optional(),
   learningRateScale: z.number().positive(),
+  /** The scale goes from this one to `learningRateScale` over so many steps, from where this plan begins to hold. */
+  warmUp: z.strictObject({ from: z.number().positive(), steps: z.int().min(1) }).optional(),
+  /** What the trainer is to measure, where it can: what its steps take, or the norms of their gradients too. */
+  measure: z.enum(["times", "norms"]).optional(),
   /** Whether a checkpoint is due at the end of this epoch. */
   checkpoint: z.boolean(),
 });

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ReviewAnswer } from "./answers.ts";
+import { BatchProgress } from "./batch-progress.ts";
 import { Origin } from "./checkpoint-source.ts";
 import { Cost } from "./cost.ts";
 import { FailureClass, failureClasses, recoveryActions } from "./failure.ts";
@@ -8,6 +9,7 @@ import { markets } from "./market.ts";
 import { CheckpointName, Digest, Moment, Name, Ordinal } from "./names.ts";
 import { Next } from "./next.ts";
 import { SaveCost } from "./policies/checkpoint-interval.ts";
+import { MemoryLearnt } from "./policies/memory.ts";
 import { Step } from "./position.ts";
 import { EpochPlan, EpochReport } from "./report.ts";
 import { diagnosed } from "./sign.ts";
@@ -30,7 +32,23 @@ export const Progress = z.strictObject({
   /** The best value of `stop.metric`, and the epoch that had it. */
   stopBest: z.strictObject({ epoch: Ordinal, value: z.number() }).optional(),
   /** What is in of the epoch after `epoch`: so many steps, trained in so many seconds, which `trainedSeconds` has not. */
-  partial: z.strictObject({ step: Step, seconds: z.number().min(0) }).optional(),
+  partial: z
+    .strictObject({
+      step: Step,
+      seconds: z.number().min(0),
+      /** How it is trained, without what a remedy did to the learning rate. */
+      batch: z
+        .strictObject({
+          size: z.int().min(1),
+          learningRateScale: z.number().positive(),
+          /** What is left of the warm-up that it is in. */
+          warmUp: EpochPlan.shape.warmUp,
+        })
+        .optional(),
+    })
+    .optional(),
+  /** What was learnt of the batch size; absent where nothing was measured. */
+  batch: BatchProgress.optional(),
 });
 export type Progress = z.infer<typeof Progress>;
 
@@ -80,15 +98,19 @@ export const LiveAttempt = z.strictObject({
   answers: z.strictObject({
     started: ReviewAnswer.optional(),
     report: ReviewAnswer.optional(),
+    measured: z.strictObject({ epoch: Ordinal, step: Step, answer: ReviewAnswer }).optional(),
     commit: z.strictObject({ epoch: Ordinal, step: Step.optional(), answer: ReviewAnswer }).optional(),
     ended: ReviewAnswer.optional(),
   }),
 });
 export type LiveAttempt = z.infer<typeof LiveAttempt>;
 
-/** What the attempt was told last of an epoch. */
-export const planInForce = ({ answers, firstPlan }: Pick<LiveAttempt, "answers" | "firstPlan">): EpochPlan =>
-  answers.report?.action === "train" ? answers.report.plan : firstPlan;
+/** What the attempt was told last of the epoch that it trains. */
+export function planInForce({ answers, firstPlan }: Pick<LiveAttempt, "answers" | "firstPlan">): EpochPlan {
+  const begun = answers.report?.action === "train" ? answers.report.plan : firstPlan;
+  const { answer } = answers.measured ?? {};
+  return answer?.action === "train" && answer.plan.epoch >= begun.epoch ? answer.plan : begun;
+}
 
 /** How many committed epochs the state holds in detail. */
 export const recentEpochs = 10;
@@ -176,7 +198,9 @@ export const RunState = z.strictObject({
   exposure: z.partialRecord(z.enum(["spot", "on-demand", "local"]), Exposure).optional(),
   /** On which market it is, since when, and how often it has fallen back to on-demand in a row. */
   market: z.strictObject({ now: z.enum(markets), since: Moment, falls: z.int().min(0) }).optional(),
-  /** More examples than this did not fit into memory at once. */
+  /** What is known of memory, by the type of machine. */
+  memory: MemoryLearnt.optional(),
+  /** In journals of earlier versions, which knew of no types of machines: what did not fit is found out again. */
   microBatchLimit: z.int().min(1).optional(),
   /** The last epoch whose loss was no number, how often it or an earlier one was, and what the learning rate is multiplied with. */
   numeric: z

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Measured } from "./measured.ts";
 import { Name, Ordinal } from "./names.ts";
 import { DataPosition, Step } from "./position.ts";
 import { EpochPlan, Metrics } from "./report.ts";
@@ -12,6 +13,9 @@ export const protocolVersion = 1;
 
 /** A line longer than this, in bytes, ends the conversation. */
 export const maxLineBytes = 1_048_576;
+
+/** What a trainer measures; the machine is the agent's to say. */
+const MeasuredByTrainer = Measured.omit({ machine: true });
 
 export const TrainerRequest = z.discriminatedUnion("type", [
   z.strictObject({
@@ -29,6 +33,8 @@ export const TrainerRequest = z.discriminatedUnion("type", [
     metrics: Metrics,
     examples: z.int().min(0).optional(),
     seconds: z.number().min(0).optional(),
+    /** What the helper measured in this epoch since it was handed out. */
+    measured: MeasuredByTrainer.optional(),
   }),
   /**
    * Says that so many steps of this epoch are trained, those before a restored checkpoint among them, and asks whether to
@@ -42,6 +48,8 @@ export const TrainerRequest = z.discriminatedUnion("type", [
     position: DataPosition,
     /** Whether the trainer could save here. */
     canSave: z.boolean(),
+    /** What the helper measured in this epoch up to here, since it was handed out. */
+    measured: MeasuredByTrainer.optional(),
   }),
   /** Asks for a fresh, empty folder to save the checkpoint at the end of this epoch into. */
   z.strictObject({ type: z.literal("checkpoint"), epoch: Ordinal }),
@@ -89,10 +97,11 @@ export const TrainerAnswer = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("end"), reason: z.string() }),
   /** Answers `report` and `saved`. */
   z.strictObject({ type: z.literal("ok") }),
-  /** Answers `step`: train on, and ask again after so long, or at that step, whichever is first. */
+  /** Answers `step`: train on, and ask again after so long, or at that step, whichever is first; with `plan`, the rest of it so. */
   z.strictObject({
     type: z.literal("go-on"),
     ask: z.strictObject({ seconds: z.number().min(0), step: Step.optional() }),
+    plan: EpochPlan.optional(),
   }),
   /** Answers `checkpoint`, and `step` where a checkpoint is to be taken now: save into this folder, and say `saved`. */
   z.strictObject({ type: z.literal("folder"), folder: z.string() }),

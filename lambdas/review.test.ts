@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { TrainingJobInput } from "../core/job.ts";
+import { aStretch, measures } from "../core/testing/events.ts";
 import { temporaryFolders } from "../store/testing/temporary-folder.ts";
 import { FakeWorld, job, run } from "./testing/fake-world.ts";
 
@@ -55,6 +56,20 @@ describe("Review, asked by an attempt", () => {
       "reported",
       "committed",
     ]);
+  });
+
+  it("changes a batch size within an epoch by what was measured of it, and journals that once", async () => {
+    const follows = { ...job, batchSize: { policy: "noise-scale" as const, start: 8, max: 64 } };
+    const fresh = await FakeWorld.make(await freshFolder());
+    await fresh.open("a", { job: follows });
+    await fresh.claim();
+    const { run: _run, batchJobId: _job, ...event } = measures(1, 1, [aStretch(8, 16)]);
+    const first = await fresh.send(event);
+    expect(first).toMatchObject({ answer: { action: "train", plan: { epoch: 1, batchSize: 16 } } });
+    expect(await fresh.send(event)).toEqual(first);
+    const { run: _again, batchJobId: _same, ...few } = measures(1, 1, [aStretch(8, 3)]);
+    expect(await fresh.send(few)).toEqual(first);
+    expect(await fresh.kinds()).toEqual(["opened", "claimed", "resized"]);
   });
 
   it("gives an old event that comes late the plan in force", async () => {

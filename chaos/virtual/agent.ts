@@ -261,6 +261,7 @@ export class ModelAgent implements Contained {
       uploads,
       folder: join(folder, "saves"),
       report: (report) => this.#review({ ...this.#identity, type: "report", report }),
+      measure: (measured) => this.#review({ ...this.#identity, type: "measured", ...measured }),
       witness,
       of: this.#job,
       chance: harm.chance,

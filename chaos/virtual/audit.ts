@@ -5,14 +5,16 @@ import { failureRule } from "../../core/failure.ts";
 import { TrainingJob } from "../../core/job.ts";
 import type { JournalEntry } from "../../core/journal-entry.ts";
 import { checkpointsPrefix } from "../../core/keys.ts";
+import { isAdaptive } from "../../core/policies/batch-size/index.ts";
 import { planPrune } from "../../core/prune.ts";
-import type { RunState } from "../../core/run-state.ts";
+import type { EpochPlan } from "../../core/report.ts";
+import { planInForce, type RunState } from "../../core/run-state.ts";
 import { readManifest, restoreCheckpoint } from "../../store/checkpoints.ts";
 import { removeItem, surveyRun } from "../../store/prune.ts";
 import { checkEntry, nonsense, oneHistory, type Problem, replayed, same } from "../history.ts";
 import { millisecondsOf } from "./model-job.ts";
-import { calmToy, type RateOf } from "./oracle.ts";
-import { Toy } from "./toy.ts";
+import { type AtPlace, calmToy, sizesOf } from "./oracle.ts";
+import { type Stretch, Toy } from "./toy.ts";
 import { truthOf } from "./truth.ts";
 import type { World } from "./world.ts";
 
@@ -159,13 +161,22 @@ async function finalResult(
     ];
   }
   const lowered = entries.some(({ state }) => state.numeric !== undefined);
-  const rateOf: RateOf = (epoch, at) =>
-    toy.trace.find((stretch) => stretch.epoch === epoch && stretch.from <= at && at < stretch.to)?.rate ?? 0;
-  const expected = calmToy(job, scenario.physics.examples, job.epochs, lowered ? rateOf : () => 1);
+  const trained = (epoch: number, at: number) =>
+    toy.trace.find((stretch) => stretch.epoch === epoch && stretch.from <= at && at < stretch.to);
+  const sizeOf = sizesOf(job, (epoch, at) => trained(epoch, at)?.batch ?? 0);
+  const first = sizeOf(1, 0);
+  // The root of the batch size, as the job says, where it is one that follows what is measured; else as it is.
+  const calmRate: AtPlace = (epoch, at) =>
+    job.learningRate.scaling === "sqrt" ? Math.sqrt(sizeOf(epoch, at) / first) : 1;
+  const rateOf: AtPlace = lowered ? (epoch, at) => trained(epoch, at)?.rate ?? 0 : calmRate;
+  const expected = calmToy(job, scenario.physics.examples, { sizeOf, rateOf });
   const wrong: string[] = [];
   if (toy.weights !== expected.weights || !same(toy.trace, expected.trace))
     wrong.push(`the result is not that of the calm run: ${JSON.stringify(toy.trace)}`);
-  if (lowered)
+  wrong.push(...asPlanned(entries, toy.trace));
+  // An answer that was lost on its way leaves an attempt with the plan that it had.
+  const follows = job.batchSize !== undefined && isAdaptive(job.batchSize);
+  if (lowered && !follows)
     wrong.push(...ratesAsPlanned(entries, new Map(toy.trace.map(({ epoch, rate }) => [epoch, rate]))));
   return wrong;
 }
@@ -188,6 +199,18 @@ function ratesAsPlanned(entries: readonly JournalEntry[], trained: ReadonlyMap<n
       ? []
       : [`epoch ${epoch} is trained with learning rate × ${rate}, and × ${told} was planned`];
   });
+}
+
+/** Each stretch has a batch size and a learning rate that one of its epoch's attempts was told for it. */
+function asPlanned(entries: readonly JournalEntry[], trace: readonly Stretch[]): string[] {
+  const told = new Set<string>();
+  const tell = ({ epoch, batchSize, learningRateScale }: EpochPlan) =>
+    told.add(`epoch ${epoch}: ${batchSize ?? 4} examples, × ${learningRateScale}`);
+  for (const { state } of entries) for (const live of state.live) tell(planInForce(live));
+  return trace
+    .map(({ epoch, batch, rate }) => `epoch ${epoch}: ${batch} examples, × ${rate}`)
+    .filter((words) => !told.has(words))
+    .map((words) => `nobody planned what was trained: ${words}`);
 }
 
 /** Whether the attempt that a checkpoint is of went on after Batch had said that it had ended. */

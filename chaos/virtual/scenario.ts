@@ -8,13 +8,20 @@ export function scenarioOf(seed: number, number: number): Scenario {
   const chance = new Chance(`scenario ${name}`);
   const epochs = chance.whole("epochs", 2, 6);
   const batchSize = chance.of("batch", [4, 6, 8]);
+  const follows = chance.happens("follows", 0.3);
   const every = chance.of("every", ["epoch", "auto", "2min", { steps: 2 }, "5min"]);
   const keep = chance.whole("keep", 1, 3);
   const job: TrainingJobInput = {
     name: "chaos",
     command: ["python3", "train.py"],
     epochs,
-    batchSize,
+    ...(follows
+      ? {
+          batchSize: { policy: "noise-scale", start: batchSize, max: 24, hold: 2 },
+          microBatchSize: chance.of("micro-batch", ["auto", 1]),
+          learningRate: { scaling: "sqrt" },
+        }
+      : { batchSize }),
     seed: chance.whole("seed", 0, 1000),
     segment: chance.of("segment", ["auto", "auto", 1, 2]),
     checkpoint: chance.happens("keeps nothing", 0.05)

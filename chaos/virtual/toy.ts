@@ -58,7 +58,12 @@ export class Toy {
   }
 
   /** One step of the optimizer, its gradients added up micro-batch by micro-batch. */
-  step(epoch: number, from: number, examples: Uint32Array, microBatch: number, rate: number): void {
+  step(
+    epoch: number,
+    from: number,
+    examples: Uint32Array,
+    { batch, microBatch, rate }: { batch: number; microBatch: number; rate: number },
+  ): void {
     let gradient = 0;
     for (let at = 0; at < examples.length; at += microBatch) {
       let part = 0;
@@ -69,10 +74,9 @@ export class Toy {
     this.#weights = digest(`${this.#weights} ${gradient} ${rate} ${this.poisoned}`);
     const to = from + examples.length;
     const last = this.#trace.at(-1);
-    const goesOn =
-      last?.epoch === epoch && last.to === from && last.rate === rate && examples.length <= last.batch;
+    const goesOn = last?.epoch === epoch && last.to === from && last.rate === rate && last.batch === batch;
     if (goesOn) this.#trace.splice(-1, 1, { ...last, to });
-    else this.#trace.push({ epoch, from, to, batch: examples.length, rate });
+    else this.#trace.push({ epoch, from, to, batch, rate });
   }
 
   loss(): number {

@@ -2,11 +2,14 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AttemptError } from "../../agent/attempt-error.ts";
 import type { Assignment, ReviewReply } from "../../core/answers.ts";
+import type { MeasuredEvent } from "../../core/events.ts";
 import type { TrainingJob } from "../../core/job.ts";
 import type { Manifest } from "../../core/manifest.ts";
 import { saveFits, saveIsDue } from "../../core/policies/checkpoint-interval.ts";
 import type { LifeSign } from "../../core/policies/stall.ts";
 import type { EpochPlan, EpochReport } from "../../core/report.ts";
+import { Dice } from "../../core/testing/dice.ts";
+import { ModelMeasurer } from "../../core/testing/model-measurer.ts";
 import { order } from "../../trainer/order.ts";
 import type { Chance } from "../chance.ts";
 import type { ModelUploads } from "./agent-uploads.ts";
@@ -43,15 +46,23 @@ export interface TrainerContext {
   /** Told of its signs of life. */
   readonly observe: (sign: LifeSign) => void;
   readonly report: (report: EpochReport) => Promise<ReviewReply>;
+  readonly measure: (measured: Pick<MeasuredEvent, "epoch" | "step" | "measured">) => Promise<ReviewReply>;
   readonly witness: Witness;
   readonly of: ModelJob;
   readonly chance: Chance;
 }
 
+/** So often it tells what was measured, where that is wanted. */
+const askedEverySteps = 2;
+
 /** A trainer that steps, with the helper's and the session's part of the agent: what is trained, reported and handed over. */
 export class ModelTrainer {
   readonly #context: TrainerContext;
+  readonly #measurer = new ModelMeasurer();
+  readonly #dice: Dice;
   #saves = 0;
+  /** Of the newest whole epoch. */
+  #steps = 0;
   /** Of epochs that are whole and not saved yet. */
   #reports: EpochReport[] = [];
   /** When the last save began, and at which step of the epoch. */
@@ -64,6 +75,7 @@ export class ModelTrainer {
   constructor(context: TrainerContext) {
     this.#context = context;
     this.#savedAt = context.life.date().getTime();
+    this.#dice = new Dice(context.chance.whole("measured", 0, 1_000_000));
   }
 
   /** Returns why there is nothing more to train. */
@@ -81,7 +93,7 @@ export class ModelTrainer {
       if (answer.action !== "train" && answer.action !== "finish")
         throw new AttemptError("unknown", `Review answered '${answer.action}' to a report`);
       const last = answer.action === "finish";
-      if (!always && (last || this.#dueAtEnd(plan))) await this.#endOfEpoch(plan, reported);
+      if (!always && (last || this.#dueAtEnd())) await this.#endOfEpoch(plan, reported);
       if (last) return answer.reason;
       await life.of(this.#waitedFor(uploads.committed(answer.plan.epoch - 2)));
       plan = answer.plan;
@@ -106,17 +118,19 @@ export class ModelTrainer {
     return this.#context.uploads.saving ?? this.#context.assignment.saving;
   }
 
-  async #epoch(plan: EpochPlan, from: Manifest | undefined): Promise<{ reported: Promise<ReviewReply> }> {
+  async #epoch(begun: EpochPlan, from: Manifest | undefined): Promise<{ reported: Promise<ReviewReply> }> {
     const { life, physics, toy, witness, of, report, observe } = this.#context;
+    let plan = begun;
+    this.#measurer.begin(from?.measured);
     const sequence = order(plan.seed, plan.epoch, physics.examples);
-    const micro = plan.microBatchSize ?? plan.batchSize ?? 4;
-    const batch = micro * (plan.accumulation ?? 1);
     const earlier = from?.seconds ?? 0;
     const began = life.date().getTime() / 1000 - earlier;
     const seconds = () => life.date().getTime() / 1000 - began;
     let step = from?.step ?? 0;
     this.#savedStep = step;
     for (let taken = typeof from?.position === "number" ? from.position : 0; taken < sequence.length; ) {
+      const micro = plan.microBatchSize ?? plan.batchSize ?? 4;
+      const batch = micro * (plan.accumulation ?? 1);
       if (micro > physics.memory)
         throw new AttemptError(
           "gpu-oom",
@@ -124,15 +138,19 @@ export class ModelTrainer {
         );
       await life.sleep(physics.stepSeconds);
       const examples = sequence.subarray(taken, taken + batch);
-      toy.step(plan.epoch, taken, examples, micro, plan.learningRateScale);
+      toy.step(plan.epoch, taken, examples, { batch, microBatch: micro, rate: plan.learningRateScale });
       taken += examples.length;
       step += 1;
+      if (plan.measure !== undefined) this.#measurer.train(plan, 1, this.#dice);
       witness.stepped(of, physics.stepSeconds);
       observe("step");
       if (taken < sequence.length && this.#dueInside(step))
         await this.#handOver(plan, { step, position: taken, seconds: seconds() }, undefined);
       if (this.#leaveBy !== undefined) await this.#hold();
+      if (taken < sequence.length && step % askedEverySteps === 0) plan = await this.#resized(plan, step);
     }
+    this.#steps = step;
+    const { measured } = this.#measurer;
     const { nan } = physics;
     if (nan?.epoch === plan.epoch && plan.learningRateScale > nan.above) toy.poisoned = true;
     const told: EpochReport = {
@@ -140,12 +158,28 @@ export class ModelTrainer {
       metrics: { loss: toy.poisoned ? "NaN" : toy.loss() },
       examples: physics.examples,
       seconds: seconds(),
+      ...(measured === undefined ? {} : { measured }),
     };
     this.#reports.push(told);
     observe("report");
     const reported = this.#isLast(plan) && told.metrics.loss !== "NaN" ? this.#finished(plan) : report(told);
     reported.catch(() => {});
     return { reported };
+  }
+
+  /** How the rest of the epoch is to be trained; as before where nobody says. */
+  async #resized(plan: EpochPlan, step: number): Promise<EpochPlan> {
+    const { life, measure } = this.#context;
+    const { measured } = this.#measurer;
+    if (plan.measure === undefined || measured === undefined) return plan;
+    try {
+      const { answer } = await life.of(this.#waitedFor(measure({ epoch: plan.epoch, step, measured })));
+      if (answer.action === "leave") throw new AttemptError("left", answer.reason);
+      return answer.action === "train" && answer.plan.epoch === plan.epoch ? answer.plan : plan;
+    } catch (error) {
+      if (error instanceof AttemptError && error.result === "store-failed") return plan;
+      throw error;
+    }
   }
 
   /** Whether the commit of this epoch brings its report, since nothing follows it. */
@@ -182,11 +216,9 @@ export class ModelTrainer {
     this.#demanded = true;
   }
 
-  #dueAtEnd(plan: EpochPlan): boolean {
-    const { job, physics } = this.#context;
-    if (job.checkpoint.policy === "none") return true;
-    const steps = Math.ceil(physics.examples / (plan.batchSize ?? 4));
-    return this.#isDue(steps);
+  #dueAtEnd(): boolean {
+    const { job } = this.#context;
+    return job.checkpoint.policy === "none" || this.#isDue(this.#steps);
   }
 
   #isDue(step: number): boolean {
@@ -230,9 +262,11 @@ export class ModelTrainer {
     const pauseSeconds = physics.pauseSeconds * chance.between("pause", 0.8, 1.2);
     await life.sleep(pauseSeconds);
     toy.save(into);
+    const { measured } = this.#measurer;
+    const more = measured === undefined ? {} : { plan, measured };
     uploads.add({
       epoch: plan.epoch,
-      partial,
+      partial: partial && { ...partial, ...more },
       folder: into,
       reports: this.#reports.splice(0),
       reported,

@@ -1,7 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { TrainingJobInput } from "../job.ts";
+import type { Measured } from "../measured.ts";
 import { mostStateBytes } from "../testing/audit.ts";
-import { aCheckpoint, aJob, aReport, commits, failed, opens, reported, started } from "../testing/events.ts";
+import {
+  aCheckpoint,
+  aJob,
+  aReport,
+  aStretch,
+  commits,
+  failed,
+  measuredOf,
+  opens,
+  reported,
+  started,
+} from "../testing/events.ts";
 import { ModelJournal } from "../testing/model-journal.ts";
 
 interface Sizes {
@@ -10,8 +22,24 @@ interface Sizes {
   readonly dropped: number;
 }
 
+/** Sizes up and down, on machines of ever other types. */
+function muchMeasured(epoch: number) {
+  const size = (each: number) => 8 * 2 ** ((epoch + each) % 9);
+  const memory = { peakBytes: 4_123_456_789, totalBytes: 16_106_127_360 };
+  const stretches = [0, 1, 2, 3].map((each) => aStretch(size(each), 1_234_567, { memory }));
+  return measuredOf(stretches, {
+    machine: `machine-${Math.ceil(epoch / 20) % 6}.24xlarge`,
+    optimizer: "AdamW",
+  });
+}
+
 /** Trains so many epochs, one failure and one damaged checkpoint now and then among them. */
-function trainLong(job: Partial<TrainingJobInput>, epochs: number, removes: boolean): Sizes {
+function trainLong(
+  job: Partial<TrainingJobInput>,
+  epochs: number,
+  removes: boolean,
+  measured?: (epoch: number) => Measured,
+): Sizes {
   const journal = new ModelJournal();
   const ofHundreds = Array.from({ length: Math.ceil(epochs / 100) }, () => 0);
   let attempt = 1;
@@ -27,7 +55,8 @@ function trainLong(job: Partial<TrainingJobInput>, epochs: number, removes: bool
   submit(opens("first", { job: aJob({ epochs, ...job }) }));
   submit(started(attempt));
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
-    const report = aReport(epoch, { accuracy: 1 - 1 / epoch, loss: 1 / epoch, perplexity: "NaN" });
+    const plain = aReport(epoch, { accuracy: 1 - 1 / epoch, loss: 1 / epoch, perplexity: "NaN" });
+    const report = measured === undefined ? plain : { ...plain, measured: measured(epoch) };
     const first = journal.head?.state.kept[0]?.name;
     submit(reported(attempt, report));
     const reply = submit(
@@ -51,6 +80,14 @@ describe("the state of a run", () => {
     expect(Math.max(...ofHundreds)).toBeLessThan(mostStateBytes / 2);
     // Numbers become longer by a digit here and there; nothing else may.
     expect(ofHundreds.at(-1)).toBeLessThan((ofHundreds[1] ?? 0) * 1.1);
+  });
+
+  it("stays bounded however much is learnt of the batch size, with many checkpoints", () => {
+    const batchSize = { policy: "goodput" as const, start: 8, max: 2048 };
+    const { ofHundreds } = trainLong({ checkpoint: { keep: 10, best }, batchSize }, 600, true, muchMeasured);
+    expect(Math.max(...ofHundreds)).toBeLessThan(mostStateBytes);
+    expect(ofHundreds.at(-1)).toBeLessThan((ofHundreds[3] ?? 0) * 1.1);
+    expect(ofHundreds[0]).toBeGreaterThan(10_000);
   });
 
   it("stays bounded where nobody ever removes what is dropped", () => {

@@ -4,7 +4,9 @@ import { isBetter } from "../metric-goal.ts";
 import { retained } from "../policies/retention.ts";
 import type { EpochReport } from "../report.ts";
 import { type KeptCheckpoint, type LiveAttempt, type RunState, recentEpochs } from "../run-state.ts";
-import { advance, bestCheckpoint } from "./progress.ts";
+import { withTrained } from "./memory.ts";
+import { advance, bestCheckpoint, slim } from "./progress.ts";
+import { partOf } from "./warm-up.ts";
 
 /**
  * The reports that make the epochs up to `epoch` count, in order, none where that is `after` itself; `undefined` where they do not
@@ -32,7 +34,7 @@ const keep = (summary: CheckpointSummary, job: TrainingJob, state: RunState): Ke
     sizeBytes: summary.sizeBytes,
     refersTo: summary.refersTo,
     ...(goal !== undefined && isBetter(goal, value, undefined) ? { bestValue: value } : {}),
-    progress: state.progress,
+    progress: slim(state.progress),
   };
 };
 
@@ -72,10 +74,12 @@ export function commitEpochs(
   checkpoint: CheckpointSummary | null,
 ): RunState {
   const whole = reports.reduce((sum, report) => advance(sum, report, job), state.progress);
+  const earlier = reports.length === 0 ? state.progress.partial : undefined;
   const partial =
-    checkpoint?.step === undefined ? undefined : { step: checkpoint.step, seconds: checkpoint.seconds ?? 0 };
+    checkpoint === null ? undefined : partOf(checkpoint, earlier, state.numeric?.learningRateFactor ?? 1);
   const progress = partial === undefined ? whole : { ...whole, partial };
-  const committed = reports.map((report) => ({
+  // What was measured of it is in the progress, and in the journal.
+  const committed = reports.map(({ measured: _measured, ...report }) => ({
     report,
     attempt: attempt.number,
     checkpoint: checkpoint?.name ?? null,
@@ -89,8 +93,9 @@ export function commitEpochs(
     pending: attempt.pending.filter((pending) => pending.report.epoch > progress.epoch),
     safeAt: reached?.at ?? checkpoint?.at ?? attempt.lastSeenAt,
   };
+  const known = reports.reduce((sum, report) => withTrained(sum, attempt, report, job), state);
   const next: RunState = {
-    ...state,
+    ...known,
     progress,
     recent: [...state.recent, ...committed].slice(-recentEpochs),
     failures: refilled(state.failures),

@@ -15,7 +15,17 @@ const jobs: fc.Arbitrary<TrainingJobInput> = fc
   .record({
     epochs: fc.integer({ min: 1, max: 8 }),
     segment: fc.constantFrom("auto" as const, 1, 2, 3),
-    batchSize: fc.constantFrom(1, 7, 8, 12),
+    batchSize: fc.constantFrom<NonNullable<TrainingJobInput["batchSize"]>>(
+      ...[1, 7, 8, 12],
+      { start: 8, max: 64 },
+      { policy: "noise-scale", start: 8, max: 512, growth: 4 },
+      { policy: "goodput", start: 12, min: 4, max: 96, multipleOf: 4 },
+    ),
+    microBatchSize: fc.constantFrom<TrainingJobInput["microBatchSize"]>(undefined, "auto", 1),
+    learningRate: fc.constantFrom<NonNullable<TrainingJobInput["learningRate"]>>(
+      {},
+      { scaling: "adascale", referenceBatchSize: 8, warmUp: 20 },
+    ),
     numeric: fc.record({ back: fc.integer({ min: 0, max: 2 }), times: fc.integer({ min: 1, max: 3 }) }),
     compute: fc.record({
       market: fc.constantFrom("spot-first" as const, "spot" as const, "on-demand" as const),
@@ -142,6 +152,10 @@ describe("whatever is lost, repeated, late, killed or believed dead", () => {
       "learning rate × 0.5 from now on (1 of",
       "it does not count",
       "micro-batches of 4 instead of 8",
+      " goes on after step ",
+      ", as at step ",
+      " held: ",
+      ", over 20 steps",
       "on demand, after ",
       "resumed after it was interrupted",
     ];

@@ -8,6 +8,7 @@ import { stopWords } from "../stop.ts";
 import { refilled, retain } from "./commit.ts";
 import { giveUp, nextStep } from "./next-step.ts";
 import { withOrigin } from "./origin.ts";
+import { learningRateAt } from "./plan.ts";
 import { finishedBecause, noProgress } from "./progress.ts";
 import { isTrained, lookAgain, recoverAttempt, segmentTrained, withoutTrained } from "./recover.ts";
 import { goBackTo, restorable, settle } from "./settle.ts";
@@ -56,6 +57,22 @@ function begin(event: OpenEvent, circumstances: Circumstances): Decision<Next> {
   return nextStep(state, circumstances, { kind: "opened", reason: `run ${event.run} begins` });
 }
 
+/** The rest of an epoch under a job that wants another learning rate. */
+function withRate(progress: Progress, job: Circumstances["job"]): Progress {
+  const { partial } = progress;
+  if (partial?.batch === undefined) return progress;
+  const { size } = partial.batch;
+  const batch = { size, learningRateScale: learningRateAt(job, progress, size) };
+  return { ...progress, partial: { ...partial, batch } };
+}
+
+/** What was measured stays true under another policy, or another goal; what was made of it by then does not bind this one. */
+function withoutVerdicts(progress: Progress): Progress {
+  if (progress.batch === undefined) return progress;
+  const { metric: _metric, ...batch } = progress.batch;
+  return { ...progress, batch: { ...batch, barred: [] } };
+}
+
 /** `state` under the job that the event brings: what was judged by another metric is judged afresh. */
 function underJob(state: RunState, previous: Circumstances["job"], circumstances: Circumstances): RunState {
   const { job, jobDigest } = circumstances;
@@ -63,9 +80,14 @@ function underJob(state: RunState, previous: Circumstances["job"], circumstances
     of.checkpoint.policy === "keep" ? of.checkpoint.best : undefined;
   const sameStop = previous.stop?.metric === job.stop?.metric && previous.stop?.mode === job.stop?.mode;
   const sameBest = goal(previous)?.metric === goal(job)?.metric && goal(previous)?.mode === goal(job)?.mode;
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  const sameRate = same(previous.learningRate, job.learningRate);
+  const samePolicy = same(previous.batchSize, job.batchSize);
   const progressOf = (progress: Progress): Progress => {
     const { stopBest: _stop, ...unjudged } = progress;
-    return sameStop ? progress : unjudged;
+    const judged = sameStop ? progress : unjudged;
+    const rated = sameRate ? judged : withRate(judged, job);
+    return samePolicy && sameStop ? rated : withoutVerdicts(rated);
   };
   const changed: RunState = {
     ...state,

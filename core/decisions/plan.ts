@@ -1,35 +1,197 @@
 import type { TrainingJob } from "../job.ts";
-import { batchSizeFor } from "../policies/batch-size.ts";
-import { learningRateScale } from "../policies/learning-rate.ts";
-import { splitBatch } from "../policies/memory.ts";
+import {
+  type BatchSizePolicy,
+  chooseBatchSize,
+  isAdaptive,
+  policyInForce,
+  usesNorms,
+} from "../policies/batch-size/index.ts";
+import type { Choice } from "../policies/batch-size/policy.ts";
+import { learningRateScale, type Scaling } from "../policies/learning-rate.ts";
+import { memoryOf, mostAtOnce } from "../policies/memory.ts";
 import type { EpochPlan } from "../report.ts";
-import type { RunState } from "../run-state.ts";
+import type { Progress, RunState } from "../run-state.ts";
+import { likelyMachine, splitFor } from "./memory.ts";
+import { restOf, warmUpAt } from "./warm-up.ts";
 
-/** What an attempt is told about `epoch`, and why; `state` says what has been learnt of memory and of the learning rate. */
+/** What a plan follows from: what is committed or reported so far, and what was learnt of memory and of the learning rate. */
+export type PlanState = Pick<RunState, "memory" | "numeric"> & { readonly progress: Progress };
+
+export interface Planned {
+  readonly plan: EpochPlan;
+  readonly reason: string;
+  readonly choice: Choice | undefined;
+}
+
+export interface PlanFor {
+  /** The type of machine that trains it; absent: the one that trained last. */
+  readonly machine?: string;
+  /** The plan in force, where it is in the middle of its epoch, and the size and the steps trained with it. */
+  readonly going?: { readonly plan: EpochPlan; readonly size: number; readonly steps: number };
+}
+
+/** The scaling in force: where the job says nothing, the learning rate follows a batch size that follows what is measured. */
+export function scalingOf(
+  { batchSize, learningRate: { scaling } }: TrainingJob,
+  policy: BatchSizePolicy | undefined = batchSize,
+): Scaling {
+  if (scaling !== undefined) return scaling;
+  return policy === undefined || !isAdaptive(policy) || policy.policy === "plateau" ? "none" : "auto";
+}
+
+/** The policy of a run that has learnt so much. */
+export const policyOf = ({ batchSize }: TrainingJob, { batch }: Progress): BatchSizePolicy | undefined =>
+  policyInForce(batchSize, batch);
+
+/** What is worth measuring. A trainer that is left its own batch size measures only what it was told to observe. */
+function measured(job: TrainingJob, policy: BatchSizePolicy | undefined): Pick<EpochPlan, "measure"> {
+  const scaling = scalingOf(job);
+  if (policy === undefined || usesNorms(policy) || scaling === "adascale" || scaling === "auto")
+    return { measure: "norms" };
+  return isAdaptive(policy) || job.microBatchSize === "auto" ? { measure: "times" } : {};
+}
+
+/** The first size, where the job leaves it to Pawl or gives it. */
+const firstSize = (policy: BatchSizePolicy): number =>
+  chooseBatchSize(policy, { epoch: 1, learnt: undefined, microBatchLimit: undefined }).size;
+
+/** What the trainer's learning rate is multiplied with at `size`, before any remedy, and by which rule. */
+function followedScale(
+  job: TrainingJob,
+  { batch }: Progress,
+  policy: BatchSizePolicy | undefined,
+  size: number | undefined,
+) {
+  const given = job.learningRate.referenceBatchSize;
+  return learningRateScale(scalingOf(job, policy), {
+    batchSize: size,
+    referenceBatchSize: given ?? (policy === undefined ? undefined : firstSize(policy)),
+    noiseScale: batch?.noiseScale,
+    optimizer: batch?.optimizer,
+  });
+}
+
+/** What the learning rate is multiplied with under `job` at `size`, before any remedy. */
+export const learningRateAt = (job: TrainingJob, progress: Progress, size: number): number =>
+  followedScale(job, progress, policyOf(job, progress), size).scale;
+
+/** What the checkpoint that training goes on from has of the middle of `epoch`. */
+const restored = ({ progress }: PlanState, epoch: number): Progress["partial"] =>
+  epoch === progress.epoch + 1 ? progress.partial : undefined;
+
+/**
+ * The change of the batch size that the beginning of `epoch` is still warmed up after: the size before it, and the steps since; what
+ * is scheduled changes at the beginning, and nobody counts its steps, so that its warm-up ends with the epoch.
+ */
+function changeBefore(
+  policy: BatchSizePolicy | undefined,
+  { batch }: Progress,
+  { epoch, size }: { readonly epoch: number; readonly size: number | undefined },
+): { readonly from: number; readonly steps: number } | undefined {
+  if (policy === undefined || epoch === 1) return undefined;
+  if (!isAdaptive(policy)) {
+    const seen = { epoch: epoch - 1, learnt: undefined, microBatchLimit: undefined };
+    return { from: chooseBatchSize(policy, seen).size, steps: 0 };
+  }
+  if (batch === undefined || batch.size !== size) return batch && { from: batch.size, steps: 0 };
+  const last = batch.changes.at(-1);
+  return last?.to === size ? { from: last.from, steps: batch.stepsAtSize } : undefined;
+}
+
+/** Two ways of calculating the same can differ in the last digits. */
+const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.abs(b);
+
+/**
+ * What an attempt is told about `epoch`, and why: of its beginning; of the rest of it, exactly as the checkpoint has it that training
+ * goes on from; or, `going`, of the rest of it as it is best trained by what was measured.
+ */
 export function planEpoch(
   job: TrainingJob,
-  { microBatchLimit, numeric }: Pick<RunState, "microBatchLimit" | "numeric">,
+  state: PlanState,
   epoch: number,
-): { plan: EpochPlan; reason: string } {
-  const batch = job.batchSize === undefined ? undefined : batchSizeFor(job.batchSize, epoch);
-  const split = batch === undefined ? undefined : splitBatch(batch.size, microBatchLimit);
+  { machine = likelyMachine(state), going }: PlanFor = {},
+): Planned {
+  const { progress, numeric } = state;
+  const part = going === undefined ? restored(state, epoch) : undefined;
+  const policy = policyOf(job, progress);
+  const grows = going === undefined && part === undefined;
+  const { most } = mostAtOnce(job.microBatchSize, memoryOf(state.memory, machine), job.memory, grows);
+  const choice = chosen(policy, { progress, epoch, microBatchLimit: most, part });
+  const { grown, ...split } =
+    choice === undefined
+      ? { grown: undefined }
+      : splitFor(job, state, { batchSize: choice.size, machine, grows });
   const factor = numeric?.learningRateFactor ?? 1;
-  const scale = learningRateScale(job.learningRate, batch?.size) * factor;
+  const followed = followedScale(job, progress, policy, choice?.size);
+  const before = part?.batch?.size === choice?.size ? part?.batch : undefined;
+  const isKept = before !== undefined && !isNear(followed.scale, before.learningRateScale);
+  const scale = (isKept ? before.learningRateScale : followed.scale) * factor;
+  const scaleAt = (size: number) => followedScale(job, progress, policy, size).scale * factor;
+  const warmUp = (): EpochPlan["warmUp"] => {
+    if (part !== undefined) return before?.warmUp && { ...before.warmUp, from: before.warmUp.from * factor };
+    if (going !== undefined)
+      return choice?.size === going.size
+        ? undefined
+        : warmUpTo(job, { from: warmUpAt(going.plan, going.steps), to: scale, steps: 0 });
+    const change = changeBefore(policy, progress, { epoch, size: choice?.size });
+    return change && warmUpTo(job, { from: scaleAt(change.from), to: scale, steps: change.steps });
+  };
+  const warms = warmUp();
   const plan: EpochPlan = {
     epoch,
     seed: job.seed,
-    ...(batch === undefined ? {} : { batchSize: batch.size, ...split }),
+    ...(choice === undefined ? {} : { batchSize: choice.size, ...split }),
     learningRateScale: scale,
+    ...(warms === undefined ? {} : { warmUp: warms }),
+    ...measured(job, policy),
     checkpoint: job.checkpoint.policy !== "none",
   };
-  const parts =
-    split === undefined || split.accumulation === 1
+  const rule = isKept ? "as it was" : followed.rule;
+  return { plan, choice, reason: words(plan, choice, grown, { rule, isLowered: factor !== 1 }) };
+}
+
+/** What is left, after so many steps, of the warm-up that the job wants from one scale to another. */
+const warmUpTo = (
+  { learningRate: { warmUp } }: TrainingJob,
+  { from, to, steps }: { readonly from: number; readonly to: number; readonly steps: number },
+): EpochPlan["warmUp"] =>
+  warmUp === 0 || isNear(from, to)
+    ? undefined
+    : restOf({ learningRateScale: to, warmUp: { from, steps: warmUp } }, steps).warmUp;
+
+function chosen(
+  policy: BatchSizePolicy | undefined,
+  {
+    progress: { batch },
+    epoch,
+    microBatchLimit,
+    part,
+  }: {
+    readonly progress: Progress;
+    readonly epoch: number;
+    readonly microBatchLimit: number | undefined;
+    readonly part: Progress["partial"];
+  },
+): Choice | undefined {
+  const { size } = part?.batch ?? {};
+  if (size !== undefined && (policy === undefined || isAdaptive(policy)))
+    return { size, reason: `batch size ${size}, as at step ${part?.step}` };
+  return policy && chooseBatchSize(policy, { epoch, learnt: batch, microBatchLimit });
+}
+
+function words(
+  { microBatchSize, accumulation, learningRateScale: scale, warmUp }: EpochPlan,
+  choice: Choice | undefined,
+  grown: string | undefined,
+  { rule, isLowered }: { readonly rule: string; readonly isLowered: boolean },
+): string {
+  const parts = (accumulation ?? 1) === 1 ? "" : `, as ${accumulation} times ${microBatchSize}`;
+  const why = [...(rule === "none" ? [] : [rule]), ...(isLowered ? ["lowered"] : [])].join(", ");
+  const rate =
+    scale === 1 && warmUp === undefined
       ? ""
-      : `, as ${split.accumulation} times ${split.microBatchSize}`;
-  const why = [
-    ...(job.learningRate.scaling === "none" ? [] : [job.learningRate.scaling]),
-    ...(factor === 1 ? [] : ["lowered"]),
-  ];
-  const rate = scale === 1 ? "" : `, learning rate × ${Number(scale.toPrecision(4))} (${why.join(", ")})`;
-  return { plan, reason: `${batch?.reason ?? "batch size left to the trainer"}${parts}${rate}` };
+      : `, learning rate × ${Number(scale.toPrecision(4))}${why === "" ? "" : ` (${why})`}`;
+  const warm = warmUp === undefined ? "" : `, over ${warmUp.steps} steps`;
+  const more = grown === undefined ? "" : `, ${grown}`;
+  return `${choice?.reason ?? "batch size left to the trainer"}${parts}${more}${rate}${warm}`;
 }

@@ -1,4 +1,5 @@
 import type { TrainingJob } from "../job.ts";
+import { learn } from "../learn.ts";
 import { isBetter, type MetricGoal } from "../metric-goal.ts";
 import { stopReason } from "../policies/stop.ts";
 import type { Reach } from "../position.ts";
@@ -18,17 +19,47 @@ export const placeWords = ({ epoch, partial }: Progress): string =>
 export const secondsIn = ({ trainedSeconds, partial }: Progress): number =>
   trainedSeconds + (partial?.seconds ?? 0);
 
+/**
+ * `progress` as it is kept with a checkpoint: what is known of machines, and of sizes that did not pay, is not gone back from, and changes before the newest are in
+ * the run's own progress.
+ */
+export function slim(progress: Progress): Progress {
+  const { batch } = progress;
+  if (batch === undefined) return progress;
+  const changes = batch.changes.slice(-1).map(({ stepTime: _time, noiseScale: _noise, ...change }) => change);
+  return { ...progress, batch: { ...batch, timings: {}, barred: [], changes } };
+}
+
+/** What `slim` left out of `kept`, as far as `newest`, which came after it, has it. */
+export function inFull(kept: Progress, newest: Progress): Progress {
+  const { batch } = kept;
+  if (batch === undefined) return kept;
+  const [last] = batch.changes;
+  const { timings = {}, barred = [], changes: known = [] } = newest.batch ?? {};
+  const earlier = known.filter(({ number }) => number < (last?.number ?? 0));
+  const same = known.find(({ number }) => number === last?.number);
+  const measured = {
+    ...(same?.stepTime === undefined ? {} : { stepTime: same.stepTime }),
+    ...(same?.noiseScale === undefined ? {} : { noiseScale: same.noiseScale }),
+  };
+  const changes = last === undefined ? [] : [...earlier, { ...last, ...measured }];
+  return { ...kept, batch: { ...batch, timings, barred, changes } };
+}
+
 /** `progress` with one more epoch in it. */
 export function advance(progress: Progress, report: EpochReport, job: TrainingJob): Progress {
   const value = job.stop === undefined ? undefined : report.metrics[job.stop.metric];
   const better = job.stop !== undefined && isBetter(job.stop, value, progress.stopBest?.value);
   const { partial: _part, ...whole } = progress;
+  const { measured } = report;
+  const batch = measured && learn(progress.batch, { epoch: report.epoch, measured, report }, job);
   return {
     ...whole,
     epoch: report.epoch,
     examples: progress.examples + (report.examples ?? 0),
     trainedSeconds: progress.trainedSeconds + report.seconds,
     ...(better ? { stopBest: { epoch: report.epoch, value } } : {}),
+    ...(batch === undefined ? {} : { batch }),
   };
 }
 

@@ -2,19 +2,24 @@ import { describe, expect, it } from "vitest";
 import type { Evidence } from "../events.ts";
 import type { FailureClass } from "../failure.ts";
 import { JournalEntry } from "../journal-entry.ts";
+import { planInForce } from "../run-state.ts";
 import {
   aCheckpoint,
   aJob,
   aPart,
   aReport,
+  aStretch,
   commits,
   evidenceOn,
   failed,
+  measuredOf,
+  measures,
   opens,
   reported,
   started,
 } from "../testing/events.ts";
 import type { Reply } from "../testing/model-journal.ts";
+import { expectReplayable } from "../testing/replay.ts";
 import { attemptOf, begun, Story } from "../testing/story.ts";
 
 const reasonOf = (story: Story): string => story.journal.entries.at(-1)?.decision.reason ?? "";
@@ -30,6 +35,16 @@ function fail(story: Story, name: FailureClass, evidence: Partial<Evidence> = {}
 }
 
 const planOf = (story: Story) => story.state.live[0]?.firstPlan;
+
+function liveOf(story: Story) {
+  const [live] = story.state.live;
+  if (live === undefined) throw new Error("nothing lives");
+  return live;
+}
+
+const reasons = (story: Story): string =>
+  story.journal.entries.map(({ decision }) => decision.reason).join("\n");
+
 const eager = { failuresWithoutProgress: 50, baseDelay: "0s" };
 
 describe("memory that runs out", () => {
@@ -43,6 +58,96 @@ describe("memory that runs out", () => {
     expect(second?.decision.reason).toContain(
       "micro-batches of 12 instead of 24, 4 to a step, so that the batch stays 48",
     );
+  });
+
+  it("halves a micro-batch that grew too far, and goes on from there", () => {
+    const story = begun({ batchSize: 128, microBatchSize: "auto", epochs: 9, retry: eager });
+    const micro = () => planInForce(liveOf(story)).microBatchSize;
+    expect(micro()).toBe(16);
+    expect(planOf(story)).toMatchObject({ batchSize: 128, accumulation: 8, measure: "times" });
+    story.train(1, [1]);
+    expect(micro()).toBe(32);
+    expect(reasons(story)).toContain("micro-batches of 32 instead of 16: 16 at once fit");
+    story.train(1, [2]);
+    expect(micro()).toBe(64);
+    fail(story, "gpu-oom");
+    expect(reasonOf(story)).not.toContain("gpu-oom");
+    expect(reasons(story)).toContain(
+      "micro-batches of 32 instead of 64, 4 to a step, so that the batch stays 128",
+    );
+    expect(micro()).toBe(32);
+    story.train(2, [3, 4, 5]);
+    expect(micro()).toBe(32);
+    expect(story.state.memory).toEqual([{ machine: "local", wall: 64, fits: 32, uses: [] }]);
+  });
+
+  it("is of all workers together, each of which tells what it had at once", () => {
+    const story = begun({ batchSize: 256, microBatchSize: "auto", epochs: 9 });
+    const memory = { peakBytes: 4 * 2 ** 30, totalBytes: 16 * 2 ** 30 };
+    const stretch = aStretch(256, 9, { microBatchSize: 8, workers: 2, memory });
+    story.say(reported(1, { ...aReport(1), measured: measuredOf([stretch]) }));
+    expect(planInForce(liveOf(story)).microBatchSize).toBe(32);
+    expect(reasonOf(story)).toContain("micro-batches of 32 instead of 16: 4.0 of 16.0 GiB were in use");
+  });
+
+  it("grows by what was in use, where the trainer says so, at the beginnings of epochs only", () => {
+    const story = begun({ batchSize: 256, microBatchSize: "auto", epochs: 9 });
+    const memory = { peakBytes: 4 * 2 ** 30, totalBytes: 16 * 2 ** 30 };
+    const stretch = aStretch(256, 9, { microBatchSize: 16, memory });
+    const report = { ...aReport(1), measured: measuredOf([stretch]) };
+    story.say(commits({ ...aPart(1, 1, 9), measured: report.measured }));
+    story.say(failed(1, "spot-reclaim"));
+    story.say(started(2));
+    expect(planOf(story)?.microBatchSize).toBe(16);
+    story.say(reported(2, report));
+    expect(planInForce(liveOf(story)).microBatchSize).toBe(32);
+    expect(reasonOf(story)).toContain("micro-batches of 32 instead of 16: 4.0 of 16.0 GiB were in use");
+  });
+
+  it("is remembered by the type of machine, and a claim on another one is split as that needs it", () => {
+    const on = (attempt: number, type: string) => ({
+      ...started(attempt),
+      instance: { id: `i-${attempt}`, type, zone: "eu-west-1a", market: "spot" as const, upSeconds: 60 },
+    });
+    const story = new Story();
+    story.say(opens("first", { job: aJob({ batchSize: 64, retry: eager }) }));
+    story.say(on(1, "g4dn.xlarge"));
+    story.say(failed(1, "gpu-oom"));
+    expect(planOf(story)?.microBatchSize).toBe(32);
+    expect(story.say(on(2, "p4d.24xlarge"))).toMatchObject({
+      assignment: { plan: { batchSize: 64, microBatchSize: 64, accumulation: 1 } },
+    });
+    expect(planOf(story)?.microBatchSize).toBe(64);
+    expect(reasonOf(story)).toBe(
+      "attempt 2 began as Batch job batch-2, on p4d.24xlarge with micro-batches of 64",
+    );
+    story.say(failed(2, "spot-reclaim"));
+    story.say(on(3, "g4dn.xlarge"));
+    expect(planOf(story)?.microBatchSize).toBe(32);
+    expect(reasonOf(story)).toBe("attempt 3 began as Batch job batch-3");
+    expectReplayable(story.journal.entries, story.journal.limits);
+  });
+
+  it("is answered with a smaller one than the job gives, and with none below the smallest", () => {
+    const story = begun({ batchSize: 64, microBatchSize: 32, memory: { smallestMicroBatch: 16 } });
+    expect(planOf(story)).toMatchObject({ microBatchSize: 32, accumulation: 2 });
+    fail(story, "gpu-oom");
+    expect(planOf(story)).toMatchObject({ microBatchSize: 16, accumulation: 4 });
+    fail(story, "gpu-oom");
+    expect(reasonOf(story)).toContain(
+      "a micro-batch of 16 does not fit, and none smaller is allowed (memory)",
+    );
+  });
+
+  it("is answered by what was in force when the size had changed within the epoch", () => {
+    const story = begun({ batchSize: { policy: "noise-scale", start: 8, max: 64 }, epochs: 9 });
+    story.say(measures(1, 1, [aStretch(8, 16)]));
+    expect(planInForce(liveOf(story)).microBatchSize).toBe(16);
+    story.say(failed(1, "gpu-oom"));
+    expect(reasonOf(story)).toContain("; micro-batches of 8 instead of 16; attempt 2 trains from epoch 1 on");
+    story.say(started(2));
+    const again = story.say(measures(2, 1, [aStretch(8, 16)]));
+    expect(again).toMatchObject({ plan: { batchSize: 16, microBatchSize: 8, accumulation: 2 } });
   });
 
   it("stays learnt for the rest of the run, whatever the batch size becomes", () => {

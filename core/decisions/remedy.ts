@@ -1,12 +1,13 @@
 import type { Circumstances } from "../decision.ts";
 import type { Evidence } from "../events.ts";
 import { actionFor, type FailureClass, type RecoveryAction } from "../failure.ts";
-import { smallerMicroBatch } from "../policies/memory.ts";
+import { withWall } from "../policies/memory.ts";
 import { smallestLearningRateFactor } from "../policies/numeric.ts";
 import { backoffSeconds } from "../policies/retry.ts";
 import { keptFailures, type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 import { exhausted } from "./budget.ts";
 import { withMarket } from "./market.ts";
+import { machineOf, splitFor } from "./memory.ts";
 import { placeWords } from "./progress.ts";
 import { epochOf, goBackTo, restorable } from "./settle.ts";
 
@@ -76,22 +77,25 @@ const triesUnchanged = 2;
 
 const shrink: Rule = (failed, circumstances) => {
   const { state, attempt, class: name } = failed;
+  const { job } = circumstances;
   const { batchSize, microBatchSize } = planInForce(attempt);
   if (batchSize === undefined || microBatchSize === undefined) {
     if ((state.failures.byClass?.[name] ?? 1) >= triesUnchanged)
       return giveUp("the job gives no batch size that could be split");
     return again("wait")(failed, circumstances);
   }
-  const smaller = smallerMicroBatch(circumstances.job.memory, batchSize, microBatchSize);
-  if (smaller === undefined)
+  const machine = machineOf(attempt);
+  const known = { memory: withWall(state.memory, machine, microBatchSize) };
+  const grows = state.progress.partial === undefined;
+  const { microBatchSize: smaller } = splitFor(job, known, { batchSize, machine, grows });
+  const isNone = smaller >= microBatchSize || smaller < job.memory.smallestMicroBatch;
+  if (job.memory.onOutOfMemory === "give-up" || isNone)
     return giveUp(`a micro-batch of ${microBatchSize} does not fit, and none smaller is allowed (memory)`);
-  const change = `micro-batches of ${smaller} instead of ${microBatchSize}, ${batchSize / smaller} to a step, so that the batch stays ${batchSize}`;
-  return {
-    action: "shrink",
-    state: { ...state, microBatchLimit: smaller },
-    waitSeconds: 0,
-    change: [change],
-  };
+  // After a change within the epoch it may begin again with the size before it.
+  const isSure = attempt.answers.measured?.epoch !== planInForce(attempt).epoch;
+  const stays = isSure ? `, ${batchSize / smaller} to a step, so that the batch stays ${batchSize}` : "";
+  const change = `micro-batches of ${smaller} instead of ${microBatchSize}${stays}`;
+  return { action: "shrink", state: { ...state, ...known }, waitSeconds: 0, change: [change] };
 };
 
 const rollBack: Rule = ({ state, before, attempt }, { job: { numeric: policy } }) => {

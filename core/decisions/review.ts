@@ -1,7 +1,7 @@
 import type { ReviewAnswer } from "../answers.ts";
 import { usdWords } from "../cost.ts";
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
-import type { CommitEvent, EndedEvent, ReportEvent, StartedEvent } from "../events.ts";
+import type { CommitEvent, EndedEvent, MeasuredEvent, ReportEvent, StartedEvent } from "../events.ts";
 import type { TrainingJob } from "../job.ts";
 import { observeSave } from "../policies/checkpoint-interval.ts";
 import { numericProblem } from "../policies/numeric.ts";
@@ -13,12 +13,14 @@ import { answerAttempt, leave, withAttempt } from "./answer-attempt.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
 import { paysForMore } from "./cost.ts";
 import { triesSpotAgain } from "./market.ts";
+import { measured } from "./measured.ts";
+import { machineOf, withTrained } from "./memory.ts";
 import { planEpoch } from "./plan.ts";
 import { advance, finishedBecause, reachOf } from "./progress.ts";
 import { savingFor } from "./saving.ts";
 import { started } from "./started.ts";
 
-export type ReviewEvent = StartedEvent | ReportEvent | CommitEvent | EndedEvent;
+export type ReviewEvent = StartedEvent | ReportEvent | MeasuredEvent | CommitEvent | EndedEvent;
 
 function report(
   state: RunState,
@@ -55,7 +57,8 @@ function report(
   const pending = [...attempt.pending, { report: event.report, at }];
   const progress = pending.reduce((sum, item) => advance(sum, item.report, job), state.progress);
   const why = finishedBecause(job, progress) ?? segmentEnd(state, { ...attempt, pending }, circumstances);
-  const planned = planEpoch(job, state, epoch + 1);
+  const known = withTrained(state, attempt, event.report, job);
+  const planned = planEpoch(job, { ...known, progress }, epoch + 1, { machine: machineOf(attempt) });
   const answer: ReviewAnswer =
     why === undefined
       ? { action: "train", sequence, plan: planned.plan }
@@ -64,7 +67,7 @@ function report(
     .flatMap((goal) => (goal === undefined || goal.metric in event.report.metrics ? [] : [goal.metric]))
     .map((metric) => `; ${metric} was not reported, so it is not judged`);
   return answerAttempt(
-    state,
+    known,
     { ...attempt, pending, lastSeenAt: at, answers: { ...attempt.answers, report: answer } },
     answer,
     {
@@ -205,6 +208,7 @@ export function review(
     return leave(state, `attempt ${attempt.number} has not claimed its assignment`);
   }
   if (event.type === "report") return report(state, attempt, event, circumstances);
+  if (event.type === "measured") return measured(state, attempt, event, circumstances);
   if (event.type === "commit") return commit(state, attempt, event, circumstances);
   return ended(state, attempt, event, circumstances);
 }

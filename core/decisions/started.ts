@@ -7,6 +7,7 @@ import { stopWords } from "../stop.ts";
 import { answerAttempt, leave, withAttempt } from "./answer-attempt.ts";
 import { budgetStop, secondsInBudget } from "./cost.ts";
 import { isLocal } from "./market.ts";
+import { planOn } from "./memory.ts";
 import { originOf } from "./origin.ts";
 import { savingFor } from "./saving.ts";
 
@@ -23,8 +24,11 @@ export function started(
   const { instance, price } = event;
   if (job.budgetUsd !== undefined && price === undefined && !isLocal(state))
     return unpriced(state, job.budgetUsd, instance, at);
+  const machine = instance?.type ?? "local";
+  const plan = planOn(job, state, attempt.firstPlan, machine);
   const known: LiveAttempt = {
     ...attempt,
+    firstPlan: plan,
     ...(instance === undefined ? {} : { instance }),
     ...(price === undefined ? {} : { price }),
     claimedAt: at,
@@ -39,12 +43,16 @@ export function started(
     shard: attempt.shard,
     ...(attempt.restore === undefined ? {} : { restore: attempt.restore }),
     ...originOf(state),
-    plan: attempt.firstPlan,
+    plan,
     saving: savingFor(state, attempt, job, at),
     ...(stalls === undefined ? {} : { stalls }),
     ...(budgetSeconds === undefined ? {} : { budgetSeconds }),
     jobDigest: state.job.digest,
   };
+  const otherwise =
+    plan.microBatchSize === attempt.firstPlan.microBatchSize
+      ? ""
+      : `, on ${machine} with micro-batches of ${plan.microBatchSize}`;
   const answer: ReviewAnswer = { action: "begin", sequence: state.sequence + 1, assignment };
   const claimed: LiveAttempt = {
     ...known,
@@ -55,7 +63,7 @@ export function started(
   };
   return answerAttempt(state, claimed, answer, {
     kind: "claimed",
-    reason: `attempt ${attempt.number} began as Batch job ${event.batchJobId}`,
+    reason: `attempt ${attempt.number} began as Batch job ${event.batchJobId}${otherwise}`,
   });
 }
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { isBetter } from "../metric-goal.ts";
 import type { KeptCheckpoint } from "../run-state.ts";
 import { mustStay } from "../testing/retention-oracle.ts";
-import { BatchSizePolicy, batchSizeFor } from "./batch-size.ts";
-import { LearningRatePolicy, learningRateScale } from "./learning-rate.ts";
+import { BatchSizePolicy, chooseBatchSize } from "./batch-size/index.ts";
+import { learningRateScale } from "./learning-rate.ts";
 import { RetentionPolicy, retained } from "./retention.ts";
 import { backoffSeconds, RetryPolicy } from "./retry.ts";
 import { type StopPolicy, stopReason } from "./stop.ts";
@@ -47,7 +47,12 @@ describe("learning rate", () => {
     fc.assert(
       fc.property(size, size, (batchSize, referenceBatchSize) => {
         const by = (scaling: "linear" | "sqrt" | "none") =>
-          learningRateScale(LearningRatePolicy.parse({ scaling, referenceBatchSize }), batchSize);
+          learningRateScale(scaling, {
+            batchSize,
+            referenceBatchSize,
+            noiseScale: undefined,
+            optimizer: undefined,
+          }).scale;
         expect(by("linear")).toBe(batchSize / referenceBatchSize);
         expect(by("sqrt") ** 2).toBeCloseTo(by("linear"), 6);
         expect(by("none")).toBe(1);
@@ -59,12 +64,52 @@ describe("learning rate", () => {
   it.each(["linear", "sqrt"] as const)(
     "%s is 1 at the reference, and where the batch size is not ours",
     (scaling) => {
-      const policy = LearningRatePolicy.parse({ scaling, referenceBatchSize: 64 });
-      expect(learningRateScale(policy, 64)).toBe(1);
-      expect(learningRateScale(policy, undefined)).toBe(1);
+      const seen = { referenceBatchSize: 64, noiseScale: undefined, optimizer: undefined };
+      expect(learningRateScale(scaling, { ...seen, batchSize: 64 }).scale).toBe(1);
+      expect(learningRateScale(scaling, { ...seen, batchSize: undefined }).scale).toBe(1);
+    },
+  );
+
+  const noise = fc.double({ min: 0, max: 1e9, noNaN: true });
+
+  it("by adascale lies between 1 and the ratio: more where noise is larger", () => {
+    fc.assert(
+      fc.property(size, size, noise, noise, (batchSize, referenceBatchSize, one, other) => {
+        const by = (noiseScale: number) =>
+          learningRateScale("adascale", { batchSize, referenceBatchSize, noiseScale, optimizer: undefined })
+            .scale;
+        const [least, most] = [1, batchSize / referenceBatchSize].toSorted((a, b) => a - b);
+        expect(by(one)).toBeGreaterThanOrEqual((least ?? 0) * (1 - 1e-9));
+        expect(by(one)).toBeLessThanOrEqual((most ?? 0) * (1 + 1e-9));
+        const [less, more] = [one, other].toSorted((a, b) => a - b).map(by);
+        if (batchSize >= referenceBatchSize) expect(more).toBeGreaterThanOrEqual((less ?? 0) * (1 - 1e-9));
+      }),
+    );
+  });
+
+  it.each([
+    ["auto", "SGD", 64, 1.6, "adascale for SGD"],
+    ["auto", "SGD", undefined, 2, "sqrt until the noise scale is known for SGD"],
+    ["auto", "AdamW", 64, 2, "sqrt for AdamW"],
+    ["auto", "Lion", 64, 2, "sqrt for Lion"],
+    ["auto", undefined, 64, 2, "sqrt"],
+    ["adascale", "AdamW", 64, 1.6, "adascale"],
+    ["adascale", "SGD", undefined, 2, "sqrt until the noise scale is known"],
+    ["linear", "AdamW", 64, 4, "linear"],
+    ["none", "SGD", 64, 1, "none"],
+  ] as const)(
+    "%s for %s with noise scale %s multiplies by %d: %s",
+    (scaling, optimizer, noiseScale, scale, rule) => {
+      const seen = { batchSize: 256, referenceBatchSize: 64, optimizer };
+      const found = learningRateScale(scaling, { ...seen, noiseScale });
+      expect(found.rule).toBe(rule);
+      expect(found.scale).toBeCloseTo(scale, 10);
     },
   );
 });
+
+const sizeIn = (policy: BatchSizePolicy, epoch: number): number =>
+  chooseBatchSize(policy, { epoch, learnt: undefined, microBatchLimit: undefined }).size;
 
 describe("batch size", () => {
   it("is that of the last step that has begun", () => {
@@ -76,15 +121,13 @@ describe("batch size", () => {
           policy: "schedule",
           steps: starts.map((fromEpoch, i) => ({ fromEpoch, size: i + 1 })),
         });
-        expect(batchSizeFor(policy, epoch).size).toBe(starts.filter((from) => from <= epoch).length);
+        expect(sizeIn(policy, epoch)).toBe(starts.filter((from) => from <= epoch).length);
       }),
     );
   });
 
   it("is the same in all epochs where it is fixed", () => {
-    expect([1, 9, 999].map((epoch) => batchSizeFor(BatchSizePolicy.parse(48), epoch).size)).toEqual([
-      48, 48, 48,
-    ]);
+    expect([1, 9, 999].map((epoch) => sizeIn(BatchSizePolicy.parse(48), epoch))).toEqual([48, 48, 48]);
   });
 });
 

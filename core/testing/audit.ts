@@ -1,9 +1,11 @@
 import { expect } from "vitest";
 import { reachOf } from "../decisions/progress.ts";
+import type { MeasuredEvent } from "../events.ts";
 import { TrainingJob } from "../job.ts";
 import { JournalEntry } from "../journal-entry.ts";
+import { rangeOf } from "../policies/batch-size/bounds.ts";
 import { isFurther, reach } from "../position.ts";
-import type { RunState } from "../run-state.ts";
+import { type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 import { BudgetOracle } from "./budget-oracle.ts";
 import type { Decided, ModelJournal, Reply } from "./model-journal.ts";
 import { mustStay } from "./retention-oracle.ts";
@@ -16,6 +18,10 @@ interface First {
   readonly reply: Reply;
   readonly changed: boolean;
 }
+
+const fail = (): never => {
+  throw new Error("no attempt lives");
+};
 
 const isAnswerTo = (
   commit: { readonly epoch: number; readonly step?: number | undefined } | undefined,
@@ -88,11 +94,22 @@ export class Audit {
     if (live === undefined) return;
     if (event.type === "commit" && !isAnswerTo(live.answers.commit, event)) {
       expect(decision.reply.action).toBe("committed");
+    } else if (event.type === "measured") {
+      this.#measuredAgain(live, event, first, decision.reply);
     } else if (event.type === "report" && live.answers.report?.sequence !== first.reply.sequence) {
       expect(decision.reply).toEqual(live.answers.report);
     } else {
       expect(decision.reply).toEqual(first.reply);
     }
+  }
+
+  /** What is late gets what is in force by now, or why there is nothing more to train. */
+  #measuredAgain(live: LiveAttempt, { epoch }: MeasuredEvent, first: First, reply: Reply): void {
+    const { report, measured } = live.answers;
+    if (report?.action === "finish" || report?.action === "fail") expect(reply).toEqual(report);
+    else if (measured?.answer.sequence === first.reply.sequence && planInForce(live).epoch === epoch)
+      expect(reply).toEqual(first.reply);
+    else expect(reply).toMatchObject({ action: "train", plan: planInForce(live) });
   }
 
   /** A stop is nobody's but the run's: what is trained, kept and lived is as it was. */
@@ -187,11 +204,49 @@ export class Audit {
       expect(epochs).toEqual(epochs.map((_, i) => state.progress.epoch + 1 + i));
     }
     this.#attempts(before, state);
+    this.#batches(before, entry);
     this.#progress(before, entry);
     this.#retention(before, entry);
     this.#budget(before, entry);
     this.#endings(before, entry);
     this.#stops(before, entry);
+  }
+
+  /** Sizes are those that the job allows; what goes on from the middle of an epoch goes on as it was. */
+  #batches(before: RunState | undefined, entry: JournalEntry): void {
+    const { state, event, decision } = entry;
+    const { batchSize: policy } = this.#jobAt(entry);
+    for (const live of state.live) {
+      const { batchSize, microBatchSize = 0, accumulation = 0, warmUp } = planInForce(live);
+      if (batchSize === undefined || policy === undefined) continue;
+      const range = "multipleOf" in policy ? rangeOf(policy) : undefined;
+      expect(batchSize).toBeGreaterThanOrEqual(range?.min ?? 1);
+      expect(batchSize).toBeLessThanOrEqual(range?.max ?? batchSize);
+      if ("multipleOf" in policy) expect(batchSize % policy.multipleOf).toBe(0);
+      expect(microBatchSize * accumulation).toBe(batchSize);
+      if (warmUp !== undefined) expect(warmUp.from).toBeGreaterThan(0);
+      const { partial } = state.progress;
+      const isFresh = !before?.live.some(({ number }) => number === live.number);
+      if (isFresh && partial?.batch !== undefined) {
+        const factor = state.numeric?.learningRateFactor ?? 1;
+        expect(live.firstPlan.batchSize).toBe(partial.batch.size);
+        expect(live.firstPlan.learningRateScale).toBeCloseTo(partial.batch.learningRateScale * factor, 9);
+      }
+    }
+    if (event.type === "commit" && event.checkpoint?.plan !== undefined && decision.kind === "committed")
+      expect(state.progress.partial?.batch?.size).toBe(event.checkpoint.plan.batchSize);
+    if (event.type !== "measured" || before === undefined) return;
+    // Nothing else than the plan, and what is remembered of memory.
+    const [was] = before.live;
+    const [is] = state.live;
+    expect(decision.kind).toBe("resized");
+    expect(planInForce(is ?? fail()).batchSize).not.toBe(planInForce(was ?? fail()).batchSize);
+    expect({ ...state, live: [], memory: before.memory, sequence: 0 }).toEqual({
+      ...before,
+      live: [],
+      memory: before.memory,
+      sequence: 0,
+    });
   }
 
   /** Numbers are given once, in order; what the machine is told to train is what lives. */

@@ -3,6 +3,7 @@ import type {
   EndedEvent,
   Evidence,
   FailedEvent,
+  MeasuredEvent,
   OpenEvent,
   ReportEvent,
   StartedEvent,
@@ -14,8 +15,10 @@ import type { FailureClass } from "../failure.ts";
 import type { TrainingJobInput } from "../job.ts";
 import { checkpointName } from "../keys.ts";
 import type { CheckpointSummary } from "../manifest.ts";
+import type { Measured, Stretch } from "../measured.ts";
+import type { MetricValue } from "../metric-value.ts";
 import type { Outcome } from "../outcome.ts";
-import type { EpochReport, MetricValue } from "../report.ts";
+import type { EpochReport } from "../report.ts";
 
 /** Events as the world sends them, with what a test does not care about filled in. */
 
@@ -86,6 +89,53 @@ export const reported = (
   attempt,
   batchJobId,
   report,
+});
+
+/** So many steps at a batch size, of a model whose gradients have a noise scale of 4000 examples: larger batches pay for long. */
+export const aStretch = (
+  batchSize: number,
+  steps: number,
+  more: Partial<Omit<Stretch, "batchSize" | "steps">> = {},
+): Stretch => {
+  const squaredNorm = (examples: number) => 1 + 4000 / examples;
+  const half = Math.max(1, batchSize / 2);
+  return {
+    batchSize,
+    microBatchSize: batchSize,
+    workers: 1,
+    steps,
+    examples: steps * batchSize,
+    timed: { stepSeconds: 0.01 + 0.0001 * batchSize, steps },
+    norms: {
+      small: { examples: half, squaredNorm: squaredNorm(half) },
+      large: { examples: 2 * half, squaredNorm: squaredNorm(2 * half) },
+      steps,
+    },
+    ...more,
+  };
+};
+
+export const measuredOf = (stretches: readonly Stretch[], more: Partial<Measured> = {}): Measured => ({
+  stretches: [...stretches],
+  optimizer: "SGD",
+  resizes: true,
+  ...more,
+});
+
+/** What was measured of all that is trained of an epoch. */
+export const measures = (
+  attempt: number,
+  epoch: number,
+  stretches: readonly Stretch[],
+  more: Partial<Measured> = {},
+): MeasuredEvent => ({
+  type: "measured",
+  run,
+  attempt,
+  batchJobId: batchJobOf(attempt),
+  epoch,
+  step: stretches.reduce((sum, { steps }) => sum + steps, 0),
+  measured: measuredOf(stretches, more),
 });
 
 export const aCheckpoint = (

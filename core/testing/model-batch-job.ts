@@ -8,6 +8,7 @@ import type { EpochPlan, EpochReport } from "../report.ts";
 import type { Dice } from "./dice.ts";
 import { aCheckpoint, anOutcome, aReport, run } from "./events.ts";
 import type { Reply } from "./model-journal.ts";
+import { ModelMeasurer } from "./model-measurer.ts";
 import type { Move, Request, World } from "./world.ts";
 
 /** What is trained and not committed yet: reports that Review has answered, or has not. */
@@ -47,6 +48,7 @@ export class ModelBatchJob {
   #committed = 0;
   /** Steps of the planned epoch that are trained. */
   #step = 0;
+  readonly #measurer = new ModelMeasurer();
   #behind: Trained[] = [];
   #saved: Saved | undefined;
   #previous: CheckpointSummary | undefined;
@@ -92,6 +94,8 @@ export class ModelBatchJob {
     const plan = this.#plan;
     if (plan !== undefined && training === undefined && plan.epoch - 2 <= this.#committed)
       may(`trains ${plan.epoch}`, (dice) => this.#train(plan, dice));
+    if (plan?.measure !== undefined && plan.batchSize !== undefined && training === undefined)
+      may(`tells what it measured of ${plan.epoch}`, (dice) => this.#measure(plan, dice));
     if (this.#behind.length > 0 && this.#saved === undefined) may("uploads", (dice) => this.#upload(dice));
     if (
       plan !== undefined &&
@@ -125,9 +129,12 @@ export class ModelBatchJob {
         return;
       case "train":
         if (!("plan" in reply)) break;
-        this.#answered();
+        if (this.#plan === undefined) {
+          this.#answered();
+          this.#step = 0;
+          this.#measurer.begin(undefined);
+        }
         this.#plan = reply.plan;
-        this.#step = 0;
         return;
       case "fail":
         this.#end(reply.class);
@@ -184,13 +191,16 @@ export class ModelBatchJob {
     if (epoch !== this.#committed)
       throw new Error(`${this.id} restores ${restored.name} to train ${assignment.plan.epoch}`);
     this.#step = step;
+    this.#measurer.begin(restored.measured);
     this.#previous = restored;
     this.#plan = assignment.plan;
   }
 
   #train(plan: EpochPlan, dice: Dice): void {
     const loss = this.#world.diverges && dice.once(8) ? "NaN" : dice.pick(10);
-    const report = aReport(plan.epoch, { loss });
+    this.#measurer.train(plan, 1 + dice.pick(40), dice);
+    const { measured } = this.#measurer;
+    const report = { ...aReport(plan.epoch, { loss }), ...(measured === undefined ? {} : { measured }) };
     this.#world.journal.pass(report.seconds);
     this.#plan = undefined;
     // The commit of a segment's last epoch brings its report.
@@ -203,6 +213,27 @@ export class ModelBatchJob {
       attempt: this.attempt,
       batchJobId: this.id,
       report,
+    }));
+  }
+
+  #trainSteps(plan: EpochPlan, steps: number, dice: Dice): void {
+    this.#step += steps;
+    this.#measurer.train(plan, steps, dice);
+  }
+
+  /** Asks how to go on with the epoch. */
+  #measure(plan: EpochPlan, dice: Dice): void {
+    this.#trainSteps(plan, 8 * (1 + dice.pick(4)), dice);
+    const { measured } = this.#measurer;
+    if (measured === undefined) return;
+    const { epoch } = plan;
+    const step = this.#step;
+    this.#ask("training", () => ({
+      type: "measured",
+      run,
+      attempt: this.attempt,
+      batchJobId: this.id,
+      ...{ epoch, step, measured },
     }));
   }
 
@@ -234,7 +265,8 @@ export class ModelBatchJob {
 
   /** Writes a manifest for all that is behind, and for some steps of the epoch that is being trained. */
   #uploadPart(plan: EpochPlan, dice: Dice): void {
-    this.#step += 1 + dice.pick(3);
+    this.#trainSteps(plan, 1 + dice.pick(3), dice);
+    const { measured } = this.#measurer;
     const reports = this.#behind.map(({ report }) => report);
     const holders = this.#previous === undefined ? [] : [this.#previous.name, ...this.#previous.refersTo];
     const refersTo = holders.filter(() => dice.once(2));
@@ -244,6 +276,7 @@ export class ModelBatchJob {
       epoch: plan.epoch,
       step: this.#step,
       seconds: this.#step,
+      ...(measured === undefined ? {} : { plan, measured }),
       at: this.#world.journal.now,
     };
     this.#world.writeManifest(checkpoint);

@@ -18,9 +18,10 @@ export function comparable(journal: readonly JournalEntry[]): string[] {
   return ordered.map((entry) => line(entry, drivers));
 }
 
-const isStream = ({ event }: JournalEntry): boolean => event.type === "report" || event.type === "commit";
+const isStream = ({ event }: JournalEntry): boolean =>
+  event.type === "report" || event.type === "measured" || event.type === "commit";
 
-/** Each stretch of reports and commits by epoch, an epoch's report before its commit. */
+/** Each stretch of reports, measurements and commits by epoch, an epoch's report before its commit. */
 function inOrder(journal: readonly JournalEntry[]): JournalEntry[] {
   const ordered: JournalEntry[] = [];
   let stretch: JournalEntry[] = [];
@@ -38,6 +39,8 @@ function inOrder(journal: readonly JournalEntry[]): JournalEntry[] {
 
 const place = (event: RunEvent): number => {
   if (event.type === "report") return 2 * event.report.epoch;
+  // In the epoch after the one that may still be on its way.
+  if (event.type === "measured") return 2 * event.epoch - 0.5;
   return event.type === "commit" ? 2 * event.epoch + 1 : 0;
 };
 
@@ -61,8 +64,9 @@ const metricsOf = ({ metrics }: EpochReport): string =>
 
 /** Where the run stands after it; a report says nothing of what is committed by then. */
 function standing(event: RunEvent, state: RunState): string {
-  const { status, generation, live, failures, microBatchLimit, progress, next } = state;
-  if (event.type === "report") return `generation ${generation}`;
+  const { status, generation, live, failures, memory, progress, next } = state;
+  const wall = memory?.at(-1)?.wall;
+  if (event.type === "report" || event.type === "measured") return `generation ${generation}`;
   const { epoch, examples, partial } = progress;
   return [
     status,
@@ -71,7 +75,7 @@ function standing(event: RunEvent, state: RunState): string {
     `${examples} examples`,
     `live ${live.map(({ number }) => number).join(" ") || "none"}`,
     `failures ${failures.total}`,
-    ...(microBatchLimit === undefined ? [] : [`micro-batch at most ${microBatchLimit}`]),
+    ...(wall === undefined ? [] : [`micro-batch at most ${Math.floor(wall / 2)}`]),
     `next ${next.action}`,
   ].join(", ");
 }
