@@ -8,6 +8,7 @@ import { asAttemptError } from "./attempt-error.ts";
 import type { AttemptLog } from "./attempt-log.ts";
 import { watchBudget } from "./budget-notice.ts";
 import { type Claimed, claim } from "./claim.ts";
+import { Consultation } from "./consultation.ts";
 import { Course } from "./course.ts";
 import { aborted, afterAll, type Departure } from "./departure.ts";
 import type { AgentEnvironment } from "./environment.ts";
@@ -138,12 +139,17 @@ async function prepare(
     numeric: job.numeric,
     mayStop: job.stop !== undefined,
     resume,
+    machine: context.instance?.type,
     review,
     uploads,
     clock,
   });
+  const consultation = new Consultation({
+    batchSize: job.batchSize,
+    ask: (step, measured) => course.consult(step, measured),
+  });
   const { epochs, seed } = job;
-  const talk = { course, clock, watch, workspace, run, attempt, epochs, seed, restored };
+  const talk = { course, consultation, clock, watch, workspace, run, attempt, epochs, seed, restored };
   const session = await TrainerSession.listen(talk);
   const training = new Training({ ...context, job, workspace, course, clock, watch, session, source });
   return { watch, clock, uploads, course, session, training };

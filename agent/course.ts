@@ -1,11 +1,15 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ReviewReply } from "../core/answers.ts";
 import type { SentEvent } from "../core/events.ts";
+import type { GradientNorms, Measured } from "../core/measured.ts";
 import { type NumericPolicy, numericProblem } from "../core/policies/numeric.ts";
-import type { DataPosition } from "../core/position.ts";
 import type { EpochPlan, EpochReport } from "../core/report.ts";
 import { maxPending } from "../core/run-state.ts";
+import { unmeasuredEpoch } from "../core/unmeasured.ts";
+import type { PartialEpoch } from "../store/checkpoints.ts";
 import { AttemptError } from "./attempt-error.ts";
 import { heed, unexpected } from "./heed.ts";
+import { mergeMeasured } from "./merge-measured.ts";
 import type { SaveClock } from "./save-clock.ts";
 import type { Resume } from "./starting-checkpoint.ts";
 import type { Reported, SavedFiles, Uploads } from "./uploads.ts";
@@ -25,6 +29,8 @@ interface CourseContext {
   readonly mayStop: boolean;
   /** What is trained of the first epoch already. */
   readonly resume: Resume | undefined;
+  /** The instance's type, where it is one of EC2. */
+  readonly machine: string | undefined;
   readonly review: (event: SentEvent) => Promise<ReviewReply>;
   readonly uploads: Uploads;
   readonly clock: SaveClock;
@@ -38,6 +44,7 @@ interface CourseContext {
 export class Course {
   readonly #context: CourseContext;
   #plan: EpochPlan;
+  #measured: Measured | undefined;
   #resume: Resume | undefined;
   #startedAt = performance.now();
   #current: Reported | undefined;
@@ -53,6 +60,7 @@ export class Course {
   constructor(context: CourseContext) {
     this.#context = context;
     this.#plan = context.first;
+    this.#measured = context.first.measure === undefined ? undefined : context.resume?.measured;
     this.#resume = context.resume;
     context.clock.begin(context.resume?.step ?? 0);
   }
@@ -91,14 +99,62 @@ export class Course {
     this.#startedAt = performance.now();
   }
 
-  /** The current epoch's report; `seconds` is measured here where the trainer does not say. */
-  report(report: Pick<EpochReport, "metrics" | "examples"> & { seconds?: number | undefined }): void {
+  /** What was measured of this epoch so far, in all attempts that are in it. */
+  get measured(): Measured | undefined {
+    return this.#measured;
+  }
+
+  /** What the trainer has measured of this epoch since this attempt began it; what nobody asked for is of no use. */
+  measure(measured: Measured | undefined): void {
+    if (measured === undefined || this.#plan.measure === undefined) return;
+    const { machine } = this.#context;
+    const here = { ...measured, ...(machine === undefined ? {} : { machine }) };
+    this.#measured = mergeMeasured(this.#resume?.measured, here);
+  }
+
+  /** Asks Review how the rest of this epoch is to be trained. */
+  consult(step: number, measured: Measured): Promise<ReviewReply> {
+    const { review, identity } = this.#context;
+    return review({ ...identity, type: "measured", epoch: this.#plan.epoch, step, measured });
+  }
+
+  /** From now on the epoch is trained by `plan`, of this epoch. Says whether that is another one than before. */
+  goOnBy(plan: EpochPlan): boolean {
+    if (isDeepStrictEqual(plan, this.#plan)) return false;
+    this.#plan = plan;
+    return true;
+  }
+
+  /** What of this epoch's training goes into a checkpoint of its middle: from it Review knows how the rest goes on. */
+  get part(): Pick<PartialEpoch, "seconds" | "plan" | "measured"> {
+    const measured = this.#measured === undefined ? {} : { measured: this.#measured };
+    return { seconds: this.seconds, plan: this.#plan, ...measured };
+  }
+
+  /**
+   * The current epoch's report; `seconds` is measured here where the trainer does not say, and so is what a step takes where the
+   * trainer measures nothing by itself. `norms` are of all of it.
+   */
+  report(
+    report: Pick<EpochReport, "metrics" | "examples"> & {
+      seconds?: number | undefined;
+      measured?: Measured | undefined;
+      norms?: GradientNorms | undefined;
+    },
+  ): void {
     const { metrics, examples } = report;
+    const seconds = report.seconds ?? this.seconds;
+    this.measure(report.measured);
+    if (this.#measured === undefined) {
+      const { norms } = report;
+      this.measure(unmeasuredEpoch(this.#plan, { examples, seconds, norms }));
+    }
     const sent: EpochReport = {
       epoch: this.#plan.epoch,
       metrics,
       ...(examples === undefined ? {} : { examples }),
-      seconds: report.seconds ?? this.seconds,
+      seconds,
+      ...(this.#measured === undefined ? {} : { measured: this.#measured }),
     };
     this.#lastSeconds = sent.seconds;
     const reply = this.#isLast(sent) ? this.#finished() : this.#ask(sent);
@@ -146,7 +202,7 @@ export class Course {
   }
 
   /** A checkpoint in the middle of the current epoch, before it is reported. */
-  savePart(at: { step: number; position: DataPosition; seconds: number }, files: SavedFiles): void {
+  savePart(at: PartialEpoch, files: SavedFiles): void {
     this.#handOver({ epoch: this.#plan.epoch, partial: at, files });
   }
 
@@ -170,6 +226,7 @@ export class Course {
     await uploads.committedThrough(answer.plan.epoch - 2);
     await uploads.pendingAtMost(maxPending - 1 - this.#unsaved.length);
     this.#plan = answer.plan;
+    this.#measured = undefined;
     this.#resume = undefined;
     this.#current = undefined;
     this.#saved = undefined;

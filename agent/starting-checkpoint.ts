@@ -3,6 +3,7 @@ import type { Assignment } from "../core/answers.ts";
 import { type Origin, originWords } from "../core/checkpoint-source.ts";
 import { type ErrorCode, PawlError } from "../core/errors.ts";
 import type { Manifest } from "../core/manifest.ts";
+import type { Measured } from "../core/measured.ts";
 import type { DataPosition } from "../core/position.ts";
 import type { EpochPlan } from "../core/report.ts";
 import { restoreCheckpoint } from "../store/checkpoints.ts";
@@ -14,6 +15,8 @@ export interface Resume {
   readonly step: number;
   readonly position: DataPosition;
   readonly seconds: number;
+  /** Of this epoch, up to there. */
+  readonly measured?: Measured | undefined;
 }
 
 /** What an attempt's checkpoint folder holds when it begins. */
@@ -28,13 +31,13 @@ export interface Restored {
 
 /** Whole epochs and the part of one that a checkpoint of this run holds; the part is of the epoch that is to be trained. */
 function contents(previous: Manifest, plan: EpochPlan): Restored {
-  const { epoch, step, position, seconds } = previous;
+  const { epoch, step, position, seconds, measured } = previous;
   if (step === undefined || position === undefined || seconds === undefined) return { previous, epoch };
   if (epoch !== plan.epoch) {
     const what = `checkpoint ${previous.name} is of the middle of epoch ${epoch}`;
     throw new AttemptError("unknown", `${what}, and epoch ${plan.epoch} is to be trained`);
   }
-  return { previous, epoch: epoch - 1, resume: { step, position, seconds } };
+  return { previous, epoch: epoch - 1, resume: { step, position, seconds, measured } };
 }
 
 /**

@@ -2,6 +2,7 @@ import type { LifeSign } from "../core/policies/stall.ts";
 import type { Metrics } from "../core/report.ts";
 import { protocolVersion, type TrainerAnswer, type TrainerRequest } from "../core/trainer-protocol.ts";
 import type { PartialEpoch } from "../store/checkpoints.ts";
+import type { Consultation } from "./consultation.ts";
 import type { Course } from "./course.ts";
 import type { SaveClock } from "./save-clock.ts";
 import type { StallWatch } from "./stall-watch.ts";
@@ -11,6 +12,7 @@ import type { Workspace } from "./workspace.ts";
 
 export interface SessionContext {
   readonly course: Course;
+  readonly consultation: Consultation;
   readonly clock: SaveClock;
   readonly watch: StallWatch;
   readonly workspace: Workspace;
@@ -157,14 +159,16 @@ export class TrainerSession implements Answering {
   }
 
   async #next(): Promise<TrainerAnswer> {
-    const { course } = this.#context;
+    const { course, consultation } = this.#context;
     if (this.finished !== undefined) return { type: "end", reason: this.finished };
     if (!this.#given) {
       this.#given = true;
       course.begin();
       const { plan, resume } = course;
       this.#step = resume?.step ?? 0;
-      return resume === undefined ? { type: "epoch", plan } : { type: "epoch", plan, resume };
+      if (resume === undefined) return { type: "epoch", plan };
+      const { step, position, seconds } = resume;
+      return { type: "epoch", plan, resume: { step, position, seconds } };
     }
     if (this.#folder?.at !== undefined) return this.#unfinished(this.#folder);
     await this.held();
@@ -172,21 +176,22 @@ export class TrainerSession implements Answering {
     this.#folder = undefined;
     this.#ended = false;
     this.#step = 0;
+    consultation.begin();
     if ("plan" in upcoming) return { type: "epoch", plan: upcoming.plan };
     this.finished = upcoming.finish;
     this.#onFinished?.();
     return { type: "end", reason: upcoming.finish };
   }
 
-  #report({ epoch, metrics, examples, seconds }: Asks<"report">): TrainerAnswer {
+  #report({ epoch, metrics, examples, seconds, measured }: Asks<"report">): TrainerAnswer {
     const { course } = this.#context;
     if (course.reported) return wrong(`epoch ${epoch} has been reported already`);
     if (this.#folder?.at !== undefined) return this.#unfinished(this.#folder);
-    course.report({ metrics: sorted(metrics), examples, seconds });
+    course.report({ metrics: sorted(metrics), examples, seconds, measured });
     return { type: "ok" };
   }
 
-  async #stepped({ epoch, step, position, canSave }: Asks<"step">): Promise<TrainerAnswer> {
+  async #stepped({ epoch, step, position, canSave, measured }: Asks<"step">): Promise<TrainerAnswer> {
     const { course, clock } = this.#context;
     if (course.reported) return wrong(`epoch ${epoch} has been reported: its steps come before its report`);
     if (this.#folder !== undefined) return this.#unfinished(this.#folder);
@@ -200,8 +205,24 @@ export class TrainerSession implements Answering {
     this.#step = step;
     this.steps ||= canSave;
     clock.seen(step, canSave);
-    if (!canSave || !course.plan.checkpoint || !clock.dueNow) return { type: "go-on", ask: clock.ask(step) };
-    return await this.#fill(epoch, { step, position, seconds: course.seconds });
+    course.measure(measured);
+    if (!canSave || !course.plan.checkpoint || !clock.dueNow) return await this.#goOn(step);
+    return await this.#fill(epoch, { step, position, ...course.part });
+  }
+
+  /** Lets the trainer go on after `step`: with another plan for the rest of the epoch, where what was measured says so. */
+  async #goOn(step: number): Promise<TrainerAnswer> {
+    const { course, consultation, clock } = this.#context;
+    const { plan, measured } = course;
+    if (measured === undefined) return { type: "go-on", ask: clock.ask(step) };
+    const next = await consultation.plan({ plan, step, measured });
+    const changes = next !== undefined && course.goOnBy(next);
+    const steps = changes ? consultation.hold : consultation.stepsTo({ plan, measured });
+    return {
+      type: "go-on",
+      ask: sooner(clock.ask(step), steps === undefined ? undefined : step + steps),
+      ...(changes ? { plan: next } : {}),
+    };
   }
 
   async #checkpoint({ epoch }: Asks<"checkpoint">): Promise<TrainerAnswer> {
@@ -253,6 +274,10 @@ export class TrainerSession implements Answering {
     );
   }
 }
+
+/** When to ask: as `ask` says, or at `step` if that is sooner. */
+const sooner = (ask: { seconds: number; step?: number }, step: number | undefined) =>
+  step === undefined ? ask : { ...ask, step: Math.min(ask.step ?? step, step) };
 
 const wrong = (message: string): TrainerAnswer => ({ type: "error", code: "OUT_OF_ORDER", message });
 

@@ -126,8 +126,8 @@ export class Training {
   /** What a plain command leaves behind: its metrics, and the checkpoint that it changed. */
   async #handOver(): Promise<void> {
     const { course, workspace, clock } = this.#context;
-    const { metrics, examples } = await readMetricsFile(workspace.metricsFile);
-    course.report({ metrics, ...(examples === undefined ? {} : { examples }) });
+    const { metrics, examples, norms } = await readMetricsFile(workspace.metricsFile);
+    course.report({ metrics, ...(examples === undefined ? {} : { examples }), norms });
     if (!course.plan.checkpoint) return;
     if (clock.demanded || (await course.endIsDue())) course.save(await this.#snapshot());
     else course.skip();

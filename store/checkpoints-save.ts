@@ -1,8 +1,9 @@
 import { PawlError } from "../core/errors.ts";
 import { checkpointName, checkpointPrefix, manifestKey } from "../core/keys.ts";
 import { Manifest, type ManifestFile } from "../core/manifest.ts";
+import type { Measured } from "../core/measured.ts";
 import type { DataPosition } from "../core/position.ts";
-import type { EpochReport } from "../core/report.ts";
+import type { EpochPlan, EpochReport } from "../core/report.ts";
 import { readManifest } from "./checkpoints-manifest.ts";
 import { inParallel, type ParallelOptions, untilAborted } from "./checkpoints-parallel.ts";
 import { type Comparison, compare, sourceDigest } from "./checkpoints-references.ts";
@@ -23,6 +24,9 @@ export interface PartialEpoch {
   readonly position: DataPosition;
   /** For how long the epoch was trained up to there, in all attempts that are in the files. */
   readonly seconds: number;
+  /** How the rest of the epoch is trained, and what was measured of it up to there. */
+  readonly plan?: EpochPlan;
+  readonly measured?: Measured;
 }
 
 export interface SaveInput {

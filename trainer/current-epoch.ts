@@ -1,35 +1,31 @@
+import type { Measured } from "../core/measured.ts";
+import type { EpochPlan } from "../core/report.ts";
 import type { TrainerAnswer, TrainerRequest } from "../core/trainer-protocol.ts";
+import { type Batch, batchesOf } from "./batches.ts";
+import { checkSaving } from "./check-saving.ts";
 import type { Connection } from "./connection.ts";
 import type { Epoch, Save, Saving } from "./epoch.ts";
 import { TrainerError } from "./error.ts";
-import { wireCount, wireMetrics } from "./metrics.ts";
+import { Measuring } from "./measuring.ts";
+import { checkNorms, wireCount, wireMetrics } from "./metrics.ts";
+import { observing } from "./observing.ts";
 import { order } from "./order.ts";
 import { goesBack, type Position, wirePosition } from "./position.ts";
+import type { Norms } from "./stretch.ts";
+import { scaleAfter } from "./warm-up.ts";
 
-const longestFramework = 100;
 const goOn = Promise.resolve(false);
-
-/** Throws TrainerError where `saving` is none. */
-export function checkSaving({ save, framework }: Saving): void {
-  if (save !== undefined && typeof save !== "function") {
-    throw new TrainerError("MISUSE", `save must be a function, not ${typeof save}.`, {
-      next: "Give one that takes the folder to save into: (folder) => { … }.",
-    });
-  }
-  if (framework !== undefined && framework.length > longestFramework) {
-    throw new TrainerError("MISUSE", `framework must be at most ${longestFramework} characters.`);
-  }
-}
 
 /** The epoch that is being trained. */
 export class CurrentEpoch implements Epoch {
   readonly number: number;
   readonly seed: number;
-  readonly batchSize: number | undefined;
-  readonly microBatchSize: number | undefined;
-  readonly accumulation: number | undefined;
-  readonly learningRateScale: number;
   readonly checkpointDue: boolean;
+  /** How its steps are trained from `#planFrom` on. */
+  #plan: EpochPlan;
+  #planFrom: number;
+  /** Only where the plan asks for it. */
+  #measuring: Measuring | undefined;
   readonly #position: Position | undefined;
   // An epoch that goes on in the middle, in a trainer that does not look, would be trained twice up to there.
   #isPlaced: boolean;
@@ -61,11 +57,26 @@ export class CurrentEpoch implements Epoch {
     this.#latest = resume?.position;
     this.number = plan.epoch;
     this.seed = plan.seed;
-    this.batchSize = plan.batchSize;
-    this.microBatchSize = plan.microBatchSize ?? plan.batchSize;
-    this.accumulation = plan.accumulation ?? (plan.batchSize === undefined ? undefined : 1);
-    this.learningRateScale = plan.learningRateScale;
     this.checkpointDue = plan.checkpoint;
+    this.#plan = plan;
+    this.#planFrom = this.#steps;
+    this.#goOnBy(plan);
+  }
+
+  get batchSize(): number | undefined {
+    return this.#plan.batchSize;
+  }
+
+  get microBatchSize(): number | undefined {
+    return this.#plan.microBatchSize ?? this.#plan.batchSize;
+  }
+
+  get accumulation(): number | undefined {
+    return this.#plan.accumulation ?? (this.#plan.batchSize === undefined ? undefined : 1);
+  }
+
+  get learningRateScale(): number {
+    return scaleAfter(this.#plan, this.#steps - this.#planFrom);
   }
 
   get position(): Position | undefined {
@@ -81,12 +92,34 @@ export class CurrentEpoch implements Epoch {
     return order(this.seed, this.number, size);
   }
 
+  batches(
+    size: number,
+    { default: fallback }: { readonly default?: number | undefined } = {},
+  ): AsyncGenerator<Batch, void, undefined> {
+    return batchesOf(this, size, fallback, (batchSize, microBatchSize, examples) => {
+      const measuring = this.#measuring;
+      if (measuring === undefined) return false;
+      measuring.isBatched = true;
+      measuring.layout(batchSize, microBatchSize);
+      measuring.expect(examples);
+      return observing.isOn && measuring.normsDue;
+    });
+  }
+
+  norms(norms: Norms): void {
+    this.#checkCurrent("norms");
+    const checked = checkNorms(norms);
+    this.#measuring?.observed(checked);
+  }
+
   step(position?: Position): Promise<boolean> {
-    if (this.#steps + 1 < this.#askStep && performance.now() < this.#askMoment) {
+    const now = performance.now();
+    if (this.#steps + 1 < this.#askStep && now < this.#askMoment) {
       this.#steps += 1;
+      this.#measuring?.passed(now, position);
       return goOn;
     }
-    return this.#askAtStep(position);
+    return this.#askAtStep(position, now);
   }
 
   async report(
@@ -104,6 +137,7 @@ export class CurrentEpoch implements Epoch {
       metrics: wireMetrics(metrics),
       ...(examples === undefined ? {} : { examples: wireCount(examples) }),
       seconds: (performance.now() - this.#began) / 1000,
+      ...this.#measured(),
     };
     this.#askStep = 0;
     this.#reported = this.#connection.ask(request, "ok").then(() => {});
@@ -142,7 +176,7 @@ export class CurrentEpoch implements Epoch {
     await Promise.allSettled([this.#reported, this.#checkpointed]);
   }
 
-  async #askAtStep(position: Position | undefined): Promise<boolean> {
+  async #askAtStep(position: Position | undefined, now: number): Promise<boolean> {
     this.#checkCurrent("step");
     if (this.#reported !== undefined || this.#checkpointed !== undefined) {
       const done = this.#reported === undefined ? "has its checkpoint" : "has been reported";
@@ -158,33 +192,60 @@ export class CurrentEpoch implements Epoch {
     }
     const wire = wirePosition(position ?? null);
     if (goesBack(this.#latest, wire)) {
-      const [before, now] = [JSON.stringify(this.#latest), JSON.stringify(wire)];
+      const [before, here] = [JSON.stringify(this.#latest), JSON.stringify(wire)];
       throw new TrainerError(
         "MISUSE",
-        `Epoch ${this.number} goes back in the data: it was at ${before} and is now at ${now}.`,
+        `Epoch ${this.number} goes back in the data: it was at ${before} and is now at ${here}.`,
         { next: "Count from the beginning of the epoch, also after a restart: begin with epoch.position." },
       );
     }
     this.#latest = wire;
     this.#steps += 1;
+    this.#measuring?.passed(now, position);
     const at = { epoch: this.number, step: this.#steps };
     // Until there is an answer that says otherwise, the next step asks.
     this.#askStep = 0;
     this.#stepping = true;
+    let saved = false;
     try {
-      const request: TrainerRequest = { type: "step", ...at, position: wire, canSave };
+      const request: TrainerRequest = { type: "step", ...at, position: wire, canSave, ...this.#measured() };
       const answer = await this.#connection.ask(request, "go-on", ...(canSave ? ["folder" as const] : []));
       if (answer.type === "folder") {
         await save?.(answer.folder);
         await this.#handOver(framework, at.step);
+        saved = true;
         return true;
       }
+      if (answer.plan !== undefined) this.#goOnBy(answer.plan);
       this.#askStep = answer.ask.step ?? Number.POSITIVE_INFINITY;
       this.#askMoment = performance.now() + answer.ask.seconds * 1000;
       return false;
     } finally {
       this.#stepping = false;
+      this.#measuring?.wentOn(performance.now(), saved);
     }
+  }
+
+  /** From the next step on it is trained by `plan`. */
+  #goOnBy(plan: EpochPlan): void {
+    this.#plan = plan;
+    this.#planFrom = this.#steps;
+    if (plan.measure !== undefined) this.#measuring ??= new Measuring(this.#latest);
+    const measuring = this.#measuring;
+    observing.epoch = measuring;
+    if (measuring === undefined) return;
+    measuring.wantsNorms = plan.measure === "norms";
+    const { batchSize, microBatchSize } = this;
+    if (batchSize !== undefined && !measuring.isBatched)
+      measuring.layout(batchSize, microBatchSize ?? batchSize);
+  }
+
+  /** What was measured, where that is asked for; where the trainer has its own batch size, only if it tells norms. */
+  #measured(): { readonly measured?: Measured } {
+    const { measure, batchSize } = this.#plan;
+    const isOfUse = batchSize !== undefined || observing.isOn || this.#measuring?.hasNorms === true;
+    const measured = measure === undefined || !isOfUse ? undefined : this.#measuring?.toMeasured();
+    return measured === undefined ? {} : { measured };
   }
 
   async #save(save: Save, framework: string | undefined): Promise<boolean> {

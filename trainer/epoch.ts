@@ -1,4 +1,6 @@
+import type { Batch } from "./batches.ts";
 import type { Position } from "./position.ts";
+import type { Norms } from "./stretch.ts";
 
 /** Writes a checkpoint into a fresh, empty folder. */
 export type Save = (folder: string) => void | Promise<void>;
@@ -15,12 +17,15 @@ export interface Epoch {
   readonly number: number;
   /** The run's seed. */
   readonly seed: number;
-  /** Examples in a step of the optimizer; `undefined` where the job leaves it to the trainer. */
+  /**
+   * Examples in a step of the optimizer; `undefined` where the job leaves it to the trainer. This and the next three can change
+   * between two steps where the trainer takes its batches from `batches`.
+   */
   readonly batchSize: number | undefined;
   /** Examples that go through the model at once; a step is `accumulation` of these. */
   readonly microBatchSize: number | undefined;
   readonly accumulation: number | undefined;
-  /** What to multiply the learning rate with. */
+  /** What to multiply the learning rate with; looked up for each step, since it goes slowly to another where that is due. */
   readonly learningRateScale: number;
   /** Whether a checkpoint is due at the end of this epoch. */
   readonly checkpointDue: boolean;
@@ -31,6 +36,24 @@ export interface Epoch {
 
   /** The indices from 0 to `size - 1`, shuffled: a function of seed and epoch, the same in every attempt. */
   order(size: number): Uint32Array;
+
+  /**
+   * The rest of the epoch, batch by batch, out of `size` examples in the order of `order(size)`: `for await (const batch of
+   * epoch.batches(n))`. Asking for the next one says that a step of the optimizer is done (`step`), and it has the size that holds then, so
+   * that a batch size which follows the training changes between two steps. `default` is the size where the job leaves it to the trainer.
+   * Raises TrainerError.
+   */
+  batches(
+    size: number,
+    more?: { readonly default?: number | undefined },
+  ): AsyncGenerator<Batch, void, undefined>;
+
+  /**
+   * Tells squared norms of gradients of the step that is being trained at two batch sizes, for trainers that `observe` cannot help:
+   * of the mean over `small.examples` and over `large.examples`. Costs nothing where Pawl does not want them. A number that cannot be
+   * right is told too, and the batch size is held for it. Raises TrainerError.
+   */
+  norms(norms: Norms): void;
 
   /**
    * Says that a step of the optimizer is done; takes a checkpoint where Pawl wants one now, and says whether it did. To be

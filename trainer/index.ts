@@ -2,14 +2,18 @@
  * The trainer's side of Pawl, for JavaScript. The first call connects to the agent that started this trainer;
  * `docs/trainer-protocol.md` says what is spoken.
  */
+import { checkSaving } from "./check-saving.ts";
 import { Connection } from "./connection.ts";
-import { CurrentEpoch, checkSaving } from "./current-epoch.ts";
+import { CurrentEpoch } from "./current-epoch.ts";
 import type { Epoch, Saving } from "./epoch.ts";
 import { TrainerError } from "./error.ts";
 
+export type { Batch } from "./batches.ts";
 export type { Epoch, Save, Saving } from "./epoch.ts";
 export { TrainerError } from "./error.ts";
+export { type Gradients, type Observed, observe, type TensorFunctions } from "./observe.ts";
 export type { Position } from "./position.ts";
+export type { Norms } from "./stretch.ts";
 
 const protocol = 1;
 const helper = "pawl-javascript 0.1.0";

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
 import type { ReviewAnswer, ReviewReply } from "../../core/answers.ts";
 import type { SentEvent } from "../../core/events.ts";
+import type { Instance } from "../../core/instance.ts";
 import type { TrainingJobInput } from "../../core/job.ts";
 import type { Manifest } from "../../core/manifest.ts";
 import type { EpochPlan } from "../../core/report.ts";
@@ -24,6 +25,7 @@ export const batchJobId = "job-a";
 const jobDigest = "d".repeat(64);
 const pythonHelper = fileURLToPath(new URL("../../python", import.meta.url));
 
+type Measuring = Extract<SentEvent, { type: "measured" }>;
 type Answering = (event: SentEvent) => Promise<ReviewAnswer | undefined> | ReviewAnswer | undefined;
 
 interface SceneOptions {
@@ -38,6 +40,12 @@ interface SceneOptions {
   readonly restore?: Readonly<Record<string, string>>;
   /** Where the checkpoint to begin from is of the middle of epoch 2. */
   readonly partial?: PartialEpoch;
+  /** What plans have beside the usual. */
+  readonly plan?: Partial<EpochPlan>;
+  /** What the plan of an epoch becomes where something was measured of it. */
+  readonly resize?: (event: Measuring) => Partial<EpochPlan> | undefined;
+  /** What it runs on. */
+  readonly instance?: Instance;
   /** When to save; at the end of each epoch where nothing is said. */
   readonly saving?: Saving;
   /** For how long the job's budget pays for the instance. */
@@ -92,6 +100,7 @@ export class Scene implements Reviewer {
   async run(): Promise<AttemptEnd> {
     return await runAttempt({
       environment: this.environment,
+      instance: this.#options.instance,
       store: this.store,
       reviewer: this,
       log: new AttemptLog(this.store, run, attempt, batchJobId),
@@ -146,9 +155,10 @@ export class Scene implements Reviewer {
   }
 
   #plan(epoch: number): EpochPlan {
-    const { job = {} } = this.#options;
+    const { job = {}, plan } = this.#options;
     const batch = job.batchSize === undefined ? {} : { batchSize: 32, microBatchSize: 16, accumulation: 2 };
-    return { epoch, seed: 7, ...batch, learningRateScale: 0.5, checkpoint: job.checkpoint !== "none" };
+    const checkpoint = job.checkpoint !== "none";
+    return { epoch, seed: 7, ...batch, learningRateScale: 0.5, checkpoint, ...plan };
   }
 
   #usual(event: SentEvent): ReviewAnswer {
@@ -180,6 +190,10 @@ export class Scene implements Reviewer {
         ? { action: "finish", sequence, reason: "the segment ends" }
         : { action: "train", sequence, plan: this.#plan(epoch + 1) };
     }
+    if (event.type === "measured") {
+      const { resize } = this.#options;
+      return { action: "train", sequence, plan: { ...this.#plan(event.epoch), ...resize?.(event) } };
+    }
     if (event.type === "commit") return { action: "committed", sequence, remove: [] };
     return { action: "noted", sequence };
   }
@@ -189,6 +203,7 @@ function wordsOf(event: SentEvent): string {
   if (event.type === "report") return `report ${event.report.epoch}`;
   if (event.type === "commit")
     return `commit ${event.epoch}${event.step === undefined ? "" : ` step ${event.step}`}`;
+  if (event.type === "measured") return `measured ${event.epoch} step ${event.step}`;
   if (event.type === "ended") return `ended ${event.outcome.result}`;
   return event.type;
 }

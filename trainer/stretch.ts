@@ -1,0 +1,136 @@
+import type { GradientNorms, Stretch } from "../core/measured.ts";
+import { wireNumber } from "./metrics.ts";
+
+/** Squared norms of gradients at two batch sizes. */
+export interface Norms {
+  readonly small: { readonly examples: number; readonly squaredNorm: number };
+  readonly large: { readonly examples: number; readonly squaredNorm: number };
+}
+
+/** So many of the newest times a median rests on. */
+const keptTimes = 256;
+/** Steps at the beginning of a stretch that are not timed: something is set up in them. */
+const untimedSteps = 2;
+/** Of the first so many steps every other one is measured. */
+const firstSteps = 8;
+/** Measuring may cost this part of the time. */
+const costliest = 0.02;
+const mostOften = 4;
+const leastOften = 64;
+
+/** The newest of some times, in seconds. */
+class Times {
+  readonly #newest = new Float64Array(keptTimes);
+  count = 0;
+
+  add(seconds: number): void {
+    this.#newest[this.count % keptTimes] = seconds;
+    this.count += 1;
+  }
+
+  get kept(): number {
+    return Math.min(this.count, keptTimes);
+  }
+
+  get median(): number {
+    const sorted = this.#newest.slice(0, this.kept).sort();
+    const middle = sorted.length / 2;
+    const upper = sorted[Math.floor(middle)] ?? Number.NaN;
+    return Number.isInteger(middle) ? (upper + (sorted[middle - 1] ?? Number.NaN)) / 2 : upper;
+  }
+}
+
+/** Steps of an epoch that are trained alike, one after the other, while they are counted. */
+export class OpenStretch {
+  readonly batchSize: number;
+  readonly microBatchSize: number;
+  readonly #times = new Times();
+  readonly #measuredTimes = new Times();
+  #steps = 0;
+  #examples = 0;
+  #measureEvery = mostOften;
+  #norms:
+    | { smallExamples: number; largeExamples: number; small: number; large: number; steps: number }
+    | undefined;
+
+  constructor(batchSize: number, microBatchSize: number) {
+    this.batchSize = batchSize;
+    this.microBatchSize = microBatchSize;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Whether the norms of the next step's gradients are to be measured. */
+  get normsDue(): boolean {
+    return this.#steps < firstSteps ? this.#steps % 2 === 0 : this.#steps % this.#measureEvery === 0;
+  }
+
+  /** One more step; `seconds` is absent where something else went on in it. */
+  count(examples: number, seconds: number | undefined, measured: boolean): void {
+    if (seconds !== undefined && this.#steps >= untimedSteps) {
+      if (measured) this.#timeMeasured(seconds);
+      else this.#times.add(seconds);
+    }
+    this.#steps += 1;
+    this.#examples += examples;
+  }
+
+  /**
+   * One more step's norms. Where they are of other sizes than the first ones they are brought to those, which keeps them
+   * unbiased: the expectation of a squared norm is linear in 1 / examples (McCandlish et al., arXiv 1812.06162, appendix A.1).
+   */
+  addNorms({ small, large }: Norms): void {
+    this.#norms ??= {
+      smallExamples: small.examples,
+      largeExamples: large.examples,
+      small: 0,
+      large: 0,
+      steps: 0,
+    };
+    const sums = this.#norms;
+    const isAlike = small.examples === sums.smallExamples && large.examples === sums.largeExamples;
+    const trace = (small.squaredNorm - large.squaredNorm) / (1 / small.examples - 1 / large.examples);
+    const truth = large.squaredNorm - trace / large.examples;
+    sums.small += isAlike ? small.squaredNorm : truth + trace / sums.smallExamples;
+    sums.large += isAlike ? large.squaredNorm : truth + trace / sums.largeExamples;
+    sums.steps += 1;
+  }
+
+  /** What was measured so far; at least one step is counted. */
+  toStretch(): Stretch {
+    const norms = this.#wireNorms();
+    return {
+      batchSize: this.batchSize,
+      microBatchSize: this.microBatchSize,
+      workers: 1,
+      steps: this.#steps,
+      examples: this.#examples,
+      ...(this.#times.count === 0
+        ? {}
+        : { timed: { stepSeconds: wireNumber(this.#times.median), steps: this.#times.kept } }),
+      ...(norms === undefined ? {} : { norms }),
+    };
+  }
+
+  #wireNorms(): GradientNorms | undefined {
+    if (this.#norms === undefined) return undefined;
+    const { smallExamples, largeExamples, small, large, steps } = this.#norms;
+    return {
+      small: { examples: smallExamples, squaredNorm: wireNumber(small / steps) },
+      large: { examples: largeExamples, squaredNorm: wireNumber(large / steps) },
+      steps,
+    };
+  }
+
+  /** Measures as often as it may cost; what it costs is looked at each time that twice as many are timed. */
+  #timeMeasured(seconds: number): void {
+    const times = this.#measuredTimes;
+    times.add(seconds);
+    if ((times.count & (times.count - 1)) !== 0 || this.#times.count === 0) return;
+    const usual = this.#times.median;
+    const every = Math.ceil((times.median - usual) / (costliest * usual));
+    this.#measureEvery = Math.min(leastOften, Math.max(mostOften, every || mostOften));
+  }
+}
