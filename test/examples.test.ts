@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { TrainingJob } from "../core/job.ts";
 import type { EpochPlan } from "../core/report.ts";
 import { fillPlaceholders, trainerEnvironment } from "../core/trainer-variables.ts";
-import { startScriptedAgent } from "./scripted-agent.ts";
+import { answerLine, startScriptedAgent } from "./scripted-agent.ts";
 import { startTrainer } from "./trainer-process.ts";
 import { makeTrainerProject } from "./trainer-project.ts";
 
@@ -92,6 +92,57 @@ describe.each([
     expect(second.bytes.equals(whole.bytes)).toBe(true);
     expect(first.bytes.equals(whole.bytes)).toBe(false);
     expect(whole.metrics[1]?.accuracy).toBeGreaterThan(atLeast);
+  });
+});
+
+describe("examples/digits with a batch size that follows the training", () => {
+  test("is a valid job, of the same trainer", () => {
+    const text = readFileSync(join(examples, "digits", "adaptive.yaml"), "utf8");
+    const job = TrainingJob.parse(parse(text));
+    expect(job.batchSize).toMatchObject({ policy: "auto", start: 32, max: 2048 });
+    expect(job.command).toEqual(readJob("digits").command);
+  });
+
+  test("measures its gradients, takes another size between two steps, and each example once", async () => {
+    const first = { ...plan(1, 32, 1), measure: "norms" as const };
+    await using agent = await startScriptedAgent({
+      plans: [first],
+      speak: (request, usual) =>
+        request.type === "step" && request.step === 8 && usual.type === "go-on"
+          ? { pieces: [answerLine({ ...usual, plan: { ...first, batchSize: 128, microBatchSize: 64 } })] }
+          : undefined,
+    });
+    const child = startTrainer([process.execPath, "train.mjs"], {
+      cwd: join(project.folder, "examples", "digits"),
+      env: { PAWL_SOCKET: agent.socketPath },
+    });
+    const { code, stderr } = await child.ended;
+    expect({ code, problems: agent.problems }, stderr).toEqual({ code: 0, problems: [] });
+    const [report] = agent.requests.flatMap((request) => (request.type === "report" ? [request] : []));
+    expect(report?.measured).toMatchObject({
+      optimizer: "SGD",
+      resizes: true,
+      stretches: [
+        {
+          batchSize: 32,
+          steps: 8,
+          examples: 256,
+          timed: { steps: 3 },
+          norms: { small: { examples: 16 }, large: { examples: 32 }, steps: 4 },
+        },
+        {
+          batchSize: 128,
+          microBatchSize: 64,
+          steps: 61,
+          examples: 7744,
+          norms: { small: { examples: 64 }, large: { examples: 128 } },
+        },
+      ],
+    });
+    const { small, large } = report?.measured?.stretches[0]?.norms ?? {};
+    expect(Number(large?.squaredNorm)).toBeGreaterThan(0);
+    expect(Number(small?.squaredNorm)).toBeGreaterThan(Number(large?.squaredNorm));
+    expect(report?.metrics.accuracy).toBeGreaterThan(0.6);
   });
 });
 

@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 // Only for the gradients, which the core's package for Node leaves out.
 import "@tensorflow/tfjs-layers";
-import { classes, pixels } from "./data.mjs";
+import { observe } from "pawl/trainer";
+import { classes, gather, pixels } from "./data.mjs";
 
 const hidden = 64;
 const momentum = 0.9;
@@ -26,6 +27,8 @@ export async function startBackend() {
 
 /** A perceptron 784-64-10 and the velocities of its weights: together all that training goes on from. */
 export class Model {
+  /** Adds up the gradients of micro-batches, and measures how noisy they are where Pawl wants to know. */
+  #observed = observe(tf, { optimizer: "SGD" });
   #weights;
   #velocities;
 
@@ -68,21 +71,34 @@ export class Model {
     writeFileSync(join(folder, "state.f32"), Buffer.concat(parts));
   }
 
-  /** One step of gradient descent with momentum; gives the batch's mean loss. */
-  step({ images, labels }, learningRate) {
-    return tf.tidy(() => {
-      const x = tf.tensor2d(images, [images.length / pixels, pixels]);
-      const y = tf.tensor2d(labels, [labels.length / classes, classes]);
-      const { value, grads } = tf.variableGrads(
-        () => tf.losses.softmaxCrossEntropy(y, this.#logits(x)),
-        this.#weights,
-      );
+  /** One step of gradient descent with momentum on a batch of `set`; gives the batch's mean loss. */
+  step(set, batch, learningRate) {
+    let loss = 0;
+    for (const indices of batch.micro) {
+      const share = batch.share(indices);
+      const { value, grads } = this.#gradients(gather(set, indices));
+      loss += value.dataSync()[0] * share;
+      value.dispose();
+      this.#observed.add(grads, share);
+    }
+    const grads = this.#observed.take();
+    tf.tidy(() => {
       this.#weights.forEach((weight, i) => {
         const velocity = this.#velocities[i];
         velocity.assign(tf.add(tf.mul(velocity, momentum), grads[weight.name]));
         weight.assign(tf.sub(weight, tf.mul(velocity, learningRate)));
       });
-      return value.dataSync()[0];
+    });
+    tf.dispose(grads);
+    return loss;
+  }
+
+  /** The mean loss, and its gradients by the weights' names. */
+  #gradients({ images, labels }) {
+    return tf.tidy(() => {
+      const x = tf.tensor2d(images, [images.length / pixels, pixels]);
+      const y = tf.tensor2d(labels, [labels.length / classes, classes]);
+      return tf.variableGrads(() => tf.losses.softmaxCrossEntropy(y, this.#logits(x)), this.#weights);
     });
   }
 

@@ -8,6 +8,7 @@ const learningRate = 0.03;
 
 await startBackend();
 const { train, test } = loadDigits();
+const size = train.labels.length;
 const testSet = gather(test, [...test.labels.keys()]);
 const folder = await restored();
 const model = folder === undefined ? Model.fresh((await run()).seed) : Model.load(folder);
@@ -20,18 +21,13 @@ function save(into) {
 }
 
 for await (const epoch of epochs({ save, framework: "tensorflow.js 4" })) {
-  const batchSize = epoch.batchSize ?? 32;
-  const order = epoch.order(train.labels.length);
   if (epoch.position === undefined) loss = 0;
-  for (let start = epoch.position ?? 0; start < order.length; start += batchSize) {
-    const indices = order.subarray(start, start + batchSize);
-    loss += model.step(gather(train, indices), learningRate * epoch.learningRateScale) * indices.length;
-    await epoch.step(start + batchSize);
+  for await (const batch of epoch.batches(size, { default: 32 })) {
+    const mean = model.step(train, batch, learningRate * epoch.learningRateScale);
+    loss += mean * batch.indices.length;
   }
   const accuracy = model.accuracy(testSet);
-  console.log(
-    `epoch ${epoch.number}: loss ${(loss / order.length).toFixed(4)}, accuracy ${accuracy.toFixed(4)}`,
-  );
-  await epoch.report({ loss: loss / order.length, accuracy }, { examples: order.length });
+  console.log(`epoch ${epoch.number}: loss ${(loss / size).toFixed(4)}, accuracy ${accuracy.toFixed(4)}`);
+  await epoch.report({ loss: loss / size, accuracy }, { examples: size });
   await epoch.checkpoint();
 }
