@@ -14,9 +14,22 @@ const jobs = blocks.flatMap(({ file }) => (file?.endsWith("/pawl.yaml") ? [dirna
 const env = environmentWithFrameworks();
 const hasLightning = spawnSync("python3", ["-c", "import lightning"], { env }).status === 0;
 
+const hasTorchrun =
+  spawnSync("python3", ["-c", "import torch; assert int(torch.__version__.split('.')[0]) >= 2"], { env })
+    .status === 0;
+const torchrun = "-m, torch.distributed.run, --standalone, --nproc_per_node=2";
+const workers = join(root, "test", "fixtures", "torch", "run-workers.py");
+
 describe("the guide for Python", () => {
   it("has a job for each way", () => {
-    expect(jobs).toEqual(["average", "with-torch", "with-lightning", "with-transformers"]);
+    expect(jobs).toEqual([
+      "average",
+      "norms",
+      "with-torch",
+      "with-torchrun",
+      "with-lightning",
+      "with-transformers",
+    ]);
   });
 
   it.each(jobs)("trains %s as it stands", async (job) => {
@@ -29,7 +42,7 @@ describe("the guide for Python", () => {
       const known = hasLightning
         ? text
         : text.replace("import lightning\n", "import pytorch_lightning as lightning\n");
-      await writeFile(path, known);
+      await writeFile(path, hasTorchrun ? known : known.replace(torchrun, workers));
     }
     const trained = {
       job: join(folder.path, job, "pawl.yaml"),

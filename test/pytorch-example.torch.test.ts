@@ -5,8 +5,13 @@ import { root, temporaryFolder } from "./pawl.ts";
 import { environmentWithTorch } from "./python-with-torch.ts";
 
 const env = environmentWithTorch();
-const job = join(root, "examples", "pytorch", "pawl.yaml");
-const inStore = (store: string): Trained => ({ job, store, run: "pytorch-1", env });
+const folder = join(root, "examples", "pytorch");
+const inStore = (store: string): Trained => ({
+  job: join(folder, "pawl.yaml"),
+  store,
+  run: "pytorch-1",
+  env,
+});
 
 describe("examples/pytorch", () => {
   it("learns to read digits, and ends with the same weights bit by bit when it is killed on the way", async () => {
@@ -22,5 +27,21 @@ describe("examples/pytorch", () => {
     expect(left.files?.map(({ path }) => path)).toEqual(["model.pt", "optimizer.pt", "random.pt", "sums.pt"]);
     expect(left.epochs?.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
     expect(left.epochs?.at(-1)?.metrics.accuracy).toBeGreaterThan(0.95);
+  }, 600_000);
+
+  it("learns it as well with a batch size that follows the training, and goes on when it is killed on the way", async () => {
+    await using store = await temporaryFolder();
+    const adaptive = {
+      job: join(folder, "adaptive.yaml"),
+      store: store.path,
+      run: "pytorch-adaptive-1",
+      env,
+    };
+    await trainKilled(adaptive, { trainer: 1, runner: 2 });
+    const { status, epochs, failures } = await outcome(adaptive);
+    expect(status).toBe("finished");
+    expect(failures).toBeGreaterThan(0);
+    expect(epochs?.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
+    expect(epochs?.at(-1)?.metrics.accuracy).toBeGreaterThan(0.93);
   }, 600_000);
 });

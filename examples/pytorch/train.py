@@ -1,4 +1,8 @@
-"""Learns to read handwritten digits. Killed at any moment, it ends with the same weights, bit by bit."""
+"""Learns to read handwritten digits. Killed at any moment, it ends with the same weights, bit by bit.
+
+With adaptive.yaml Pawl chooses the batch sizes, by what steps take on this machine: what it learns then is as good, but not the
+same to the last bit.
+"""
 
 import torch
 from torch import nn
@@ -33,6 +37,8 @@ model = nn.Sequential(
     nn.Linear(16 * 7 * 7, 10),
 ).to(device)
 optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)
+# The noise of the gradient, which tells how large a batch pays; measured only where the job lets Pawl choose.
+pawl.torch.observe(model, optimizer)
 
 # All that training goes on from, also in the middle of an epoch: with what the epoch has summed up so far.
 sums = {"loss": 0.0}
@@ -50,16 +56,18 @@ def train_epoch(epoch):
     model.train()
     if epoch.position is None:
         sums["loss"] = 0.0
-    taken = epoch.position or 0
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
+    for step in pawl.torch.steps(loader):
+        # The batch size may change from one step to the next, and the learning rate with it.
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * epoch.learning_rate_scale
         optimizer.zero_grad()
-        loss = functional.cross_entropy(model(images), labels)
-        loss.backward()
+        # In micro-batches, where the batch is too large for the memory or its gradient's noise is measured.
+        for images, labels in step:
+            images, labels = images.to(device), labels.to(device)
+            loss = functional.cross_entropy(model(images), labels)
+            (loss * step.share(len(labels))).backward()
+            sums["loss"] += loss.item() * len(labels)
         optimizer.step()
-        sums["loss"] += loss.item() * len(labels)
-        taken += len(labels)
-        epoch.step(position=taken)
     return sums["loss"] / len(train)
 
 
@@ -71,8 +79,6 @@ def accuracy():
 
 
 for epoch in pawl.epochs(save=save, framework=f"PyTorch {torch.__version__}"):
-    for group in optimizer.param_groups:
-        group["lr"] = LEARNING_RATE * epoch.learning_rate_scale
     loss, score = train_epoch(epoch), accuracy()
     print(f"epoch {epoch.number}: batch size {epoch.batch_size}, loss {loss:.4f}, accuracy {score:.4f}", flush=True)
     epoch.report(loss=loss, accuracy=score, examples=len(train))

@@ -3,10 +3,8 @@
     import pawl
 
     for epoch in pawl.epochs(save=save):
-        order = epoch.order(len(data))
-        for start in range(epoch.position or 0, len(order), size):
+        for batch in epoch.batches(len(data)):
             ...
-            epoch.step(position=start + size)
         epoch.report(loss=loss, examples=len(data))
         epoch.checkpoint()
 
@@ -45,16 +43,20 @@ class Run(NamedTuple):
     """Steps of the epoch after that which are in it too; None where it ends with an epoch."""
 
 
+def _connect() -> Connection:
+    path = os.environ.get("PAWL_SOCKET")
+    if not path:
+        raise TrainerError(
+            "NO_AGENT",
+            "This trainer was started without Pawl (PAWL_SOCKET is not set).",
+            "Start it with 'pawl train <job file>', with this command as the job's 'command'.",
+        )
+    return Connection(path)
+
+
 class _Session:
-    def __init__(self) -> None:
-        path = os.environ.get("PAWL_SOCKET")
-        if not path:
-            raise TrainerError(
-                "NO_AGENT",
-                "This trainer was started without Pawl (PAWL_SOCKET is not set).",
-                "Start it with 'pawl train <job file>', with this command as the job's 'command'.",
-            )
-        self.connection = Connection(path)
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
         _dump_when_stalled()
         hello = {"type": "hello", "protocol": PROTOCOL, "helper": HELPER}
         welcome = self.connection.ask(hello, "welcome")
@@ -99,8 +101,21 @@ def _session() -> _Session:
     global _current
     with _opening:
         if _current is None:
-            _current = _Session()
+            _current = _Session(_connect())
         return _current
+
+
+def _begin_with(connection: Any) -> None:
+    """Speaks through ``connection`` from the first word on."""
+    global _current
+    with _opening:
+        if _current is not None:
+            raise TrainerError(
+                "MISUSE",
+                "This process talks to Pawl already.",
+                "Call pawl.torch.join() before anything else of Pawl.",
+            )
+        _current = _Session(connection)
 
 
 def run() -> Run:

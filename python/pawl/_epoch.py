@@ -3,12 +3,13 @@
 import time
 from collections.abc import Mapping as MappingType
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import _order
+from . import _batches, _measuring, _order
 from ._connection import Connection
 from ._errors import TrainerError
-from ._metrics import wire_count, wire_metrics
+from ._measuring import Measuring, Norms
+from ._metrics import read_norms, wire_count, wire_metrics
 from ._position import goes_back, wire_position
 
 _LONGEST_FRAMEWORK = 100
@@ -31,14 +32,6 @@ class Epoch:
     """Counted from 1."""
     seed: int
     """The run's seed."""
-    batch_size: Optional[int]
-    """Examples in a step of the optimizer; None where the job leaves it to the trainer."""
-    micro_batch_size: Optional[int]
-    """Examples that go through the model at once; a step is ``accumulation`` of these."""
-    accumulation: Optional[int]
-    """Micro-batches whose gradients make one step."""
-    learning_rate_scale: float
-    """What to multiply the learning rate with."""
     checkpoint_due: bool
     """Whether a checkpoint is due at the end of this epoch."""
 
@@ -51,16 +44,21 @@ class Epoch:
     ) -> None:
         self.number = plan["epoch"]
         self.seed = plan["seed"]
-        self.batch_size = plan.get("batchSize")
-        self.micro_batch_size = plan.get("microBatchSize", self.batch_size)
-        self.accumulation = plan.get("accumulation", None if self.batch_size is None else 1)
-        self.learning_rate_scale = plan["learningRateScale"]
         self.checkpoint_due = plan["checkpoint"]
         self._position = None if resume is None else resume["position"]
         # An epoch that goes on in the middle, in a trainer that does not look, would be trained twice up to there.
         self._is_placed = resume is None
         self._steps: int = 0 if resume is None else resume["step"]
+        self._planned_at = self._steps
         self._latest = self._position
+        self._measuring: Optional[Measuring] = None
+        # What a loader of pawl.torch takes at once where the job says no size.
+        self._loader_size: Optional[int] = None
+        self._measured_to: Any = 0 if resume is None else resume["position"]
+        if _measuring.current.observer is not None:
+            # It may still listen to a step of the epoch before, that never came.
+            _measuring.current.observer.drop()
+        self._take_plan(plan)
         # The agent says when it is asked again; an epoch's first step asks, since steps are counted in each anew.
         self._ask_step: float = 0
         self._ask_moment = 0.0
@@ -73,6 +71,34 @@ class Epoch:
 
     def __repr__(self) -> str:
         return f"<pawl epoch {self.number}, batch size {self.batch_size}>"
+
+    @property
+    def batch_size(self) -> Optional[int]:
+        """Examples in a step of the optimizer; None where the job leaves it to the trainer.
+
+        It, and what follows from it, may be another one after ``step`` in a trainer that takes its batches from Pawl.
+        """
+        return self._plan.get("batchSize")
+
+    @property
+    def micro_batch_size(self) -> Optional[int]:
+        """Examples that go through the model at once; a step is ``accumulation`` of these."""
+        return self._plan.get("microBatchSize", self._plan.get("batchSize"))
+
+    @property
+    def accumulation(self) -> Optional[int]:
+        """Micro-batches whose gradients make one step."""
+        return self._plan.get("accumulation", None if self.batch_size is None else 1)
+
+    @property
+    def learning_rate_scale(self) -> float:
+        """What to multiply the learning rate with in the next step; after a change it may go there step by step."""
+        scale: float = self._plan["learningRateScale"]
+        warm_up = self._plan.get("warmUp")
+        done = self._steps - self._planned_at
+        if warm_up is None or done >= warm_up["steps"]:
+            return scale
+        return warm_up["from"] + (scale - warm_up["from"]) * done / warm_up["steps"]
 
     @property
     def position(self) -> Any:
@@ -88,6 +114,28 @@ class Epoch:
     def order(self, size: int) -> List[int]:
         """The indices from 0 to ``size - 1``, shuffled: a function of seed and epoch, the same in every attempt."""
         return _order.order(self.seed, self.number, size)
+
+    def batches(self, size: int, *, default: Optional[int] = None) -> Iterator[_batches.Batch]:
+        """The epoch's order of ``size`` examples in batches, each one step of the optimizer: its ``indices``, also in
+        ``micro``-batches.
+
+        Asking for the next one says ``step``, so the loop must not. Sizes are those that Pawl chooses at that moment, and may
+        change from one to the next; ``default`` is the size where the job leaves it to the trainer. In an epoch that was
+        begun already, the rest of them. Raises TrainerError.
+        """
+        return _batches.batches(self, size, default)
+
+    def norms(self, *, small: Tuple[int, Any], large: Tuple[int, Any]) -> None:
+        """Squared norms of this step's gradient at two batch sizes, each with its number of examples.
+
+        ``small`` is of the mean gradient of fewer examples (itself a mean over several such parts), ``large`` that of more, as the
+        whole batch: with both Pawl tells noise from signal. Before ``step``, and as often as they are known. A value that
+        cannot be right, such as NaN, is passed on: Pawl then keeps the batch size and says why. Raises TrainerError.
+        """
+        self._check_current("norms")
+        norms: Norms = (*read_norms("small", small), *read_norms("large", large))
+        if self._measuring is not None:
+            self._measuring.norms(norms)
 
     def report(
         self, metrics: Optional[Mapping[str, Any]] = None, *, examples: Optional[int] = None, **more: Any
@@ -116,6 +164,7 @@ class Epoch:
         }
         if examples is not None:
             request["examples"] = wire_count(examples)
+        self._add_measured(request)
         self._reported = True
         self._ask_step = 0
         self._connection.ask(request, "ok")
@@ -130,16 +179,22 @@ class Epoch:
         over. Raises TrainerError.
         """
         step = self._steps + 1
-        if step < self._ask_step and _now() < self._ask_moment:
-            self._steps = step
-            return False
+        if step < self._ask_step:
+            moment = _now()
+            if moment < self._ask_moment:
+                self._steps = step
+                if self._measuring is not None:
+                    self._measure(moment, position)
+                return False
         save = self._saving.save
         folder = self._ask(position, save is not None)
-        if folder is None or save is None:
-            return False
-        save(folder)
-        self._hand_over(self._saving.framework, step)
-        return True
+        saved = folder is not None and save is not None
+        if folder is not None and save is not None:
+            save(folder)
+            self._hand_over(self._saving.framework, step)
+        if self._measuring is not None:
+            self._measuring.went_on(saved)
+        return saved
 
     def checkpoint(self, save: Optional[Callable[[Path], Any]] = None, *, framework: Optional[str] = None) -> bool:
         """Calls ``save(folder)`` with a fresh, empty folder to fill, where a checkpoint is due; says whether it was.
@@ -195,7 +250,11 @@ class Epoch:
             )
         self._latest = position
         self._steps += 1
-        request = {"type": "step", "epoch": self.number, "step": self._steps, "position": position, "canSave": can_save}
+        request: Dict[str, Any] = {"type": "step", "epoch": self.number, "step": self._steps, "position": position}
+        request["canSave"] = can_save
+        if self._measuring is not None:
+            self._measure(_now(), position)
+        self._add_measured(request)
         # Until there is an answer that says otherwise, the next step asks.
         self._ask_step = 0
         answer = self._connection.ask(request, "go-on", *(["folder"] if can_save else []))
@@ -204,7 +263,36 @@ class Epoch:
         ask = answer["ask"]
         self._ask_step = ask.get("step", _NEVER)
         self._ask_moment = _now() + ask["seconds"]
+        if "plan" in answer:
+            self._take_plan(answer["plan"])
         return None
+
+    def _take_plan(self, plan: Mapping[str, Any]) -> None:
+        """What holds from here on."""
+        self._plan = plan
+        self._planned_at = self._steps
+        measure = plan.get("measure")
+        if measure is not None and self._measuring is None:
+            self._measuring = Measuring()
+        if self._measuring is not None:
+            self._measuring.wants_norms = measure == "norms"
+        _measuring.current.measuring = self._measuring
+
+    def _measure(self, moment: float, position: Any) -> None:
+        before, self._measured_to = self._measured_to, position
+        taken = position - before if type(before) is int and type(position) is int else None
+        batch_size, micro = self.batch_size, self.micro_batch_size
+        if batch_size is None and self._loader_size is not None:
+            observer = _measuring.current.observer
+            micro = self._loader_size
+            batch_size = micro * (1 if observer is None else observer.accumulated)
+        if self._measuring is not None:
+            self._measuring.end(moment, taken, batch_size, micro)
+
+    def _add_measured(self, request: Dict[str, Any]) -> None:
+        measured = None if self._measuring is None else self._measuring.wire(self.batch_size is not None)
+        if measured is not None:
+            request["measured"] = measured
 
     def _hand_over(self, framework: Optional[str], step: Optional[int] = None) -> None:
         saved: Dict[str, Any] = {"type": "saved", "epoch": self.number}

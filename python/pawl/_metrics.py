@@ -2,7 +2,7 @@
 
 import math
 import operator
-from typing import Any, Dict, Mapping, Union
+from typing import Any, Dict, Mapping, Tuple, Union
 
 from ._errors import TrainerError
 
@@ -65,3 +65,21 @@ def wire_count(examples: Any) -> int:
             "METRIC_INVALID", f"examples must be a whole number from 0 to {_LARGEST_COUNT}, not {examples!r}."
         )
     return count
+
+
+def read_norms(name: str, given: Any) -> Tuple[int, float]:
+    """A number of examples and the squared norm of their mean gradient. Any norm goes: it is for Pawl to judge."""
+    try:
+        examples, squared = given
+        if isinstance(examples, bool) or isinstance(squared, (bool, str, bytes)):
+            raise TypeError
+        count, number = operator.index(examples), float(squared)
+    except (TypeError, ValueError):
+        count, number = 0, 0.0
+    if not 1 <= count <= _LARGEST_COUNT:
+        raise TrainerError(
+            "METRIC_INVALID",
+            f"norms takes {name} as a number of examples from 1 on and a squared norm, not {given!r}.",
+            f"Write {name}=(examples, squared), such as {name}=(16, 0.25).",
+        )
+    return count, number

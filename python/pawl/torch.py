@@ -5,25 +5,29 @@
     parts = {"model": model, "optimizer": optimizer}
     if pawl.restored():
         pawl.torch.load(pawl.restored(), **parts)
+    pawl.torch.observe(model, optimizer)
     for epoch in pawl.epochs(save=lambda folder: pawl.torch.save(folder, **parts)):
-        taken = epoch.position or 0
-        for inputs, labels in loader:
+        for step in pawl.torch.steps(loader):
+            for inputs, labels in step:
+                (loss_of(model(inputs), labels) * step.share(len(labels))).backward()
             ...
-            taken += len(labels)
-            epoch.step(position=taken)
         epoch.report(loss=loss)
         epoch.checkpoint()
 """
 
 import os
+from collections import deque
+from itertools import chain
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import Any, Deque, Dict, Iterator, List, Optional, Union
 
-from . import _random, current, run
+from . import _batches, _begin_with, _connect, _measuring, _random, current, run
+from ._epoch import Epoch
 from ._errors import TrainerError
 
 try:
     import torch
+    import torch.distributed
     import torch.utils.data
 except ModuleNotFoundError as missing:
     if missing.name != "torch":
@@ -34,7 +38,10 @@ except ModuleNotFoundError as missing:
         name="torch",
     ) from None
 
-__all__ = ["BatchSampler", "Sampler", "load", "save", "seed"]
+from ._torch_join import Following, Leading
+from ._torch_observe import observe
+
+__all__ = ["BatchSampler", "Sampler", "Step", "join", "load", "observe", "save", "seed", "steps"]
 
 _RANDOM = "random"
 _resumed: Optional[_random.States] = None
@@ -76,6 +83,7 @@ class Sampler(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         begin = _begin(self.size, self.size)
+        _check_alone("Sampler")
         _restore_random()
         yield from current().order(self.size)[begin:]
 
@@ -93,6 +101,7 @@ class BatchSampler(torch.utils.data.Sampler[List[int]]):
     def __init__(self, size: int, *, default: Optional[int] = None) -> None:
         self.size = size
         self.default = default
+        self._ahead: Optional[Deque[_batches.Planned]] = None
 
     @property
     def batch_size(self) -> int:
@@ -107,11 +116,22 @@ class BatchSampler(torch.utils.data.Sampler[List[int]]):
         return size
 
     def __iter__(self) -> Iterator[List[int]]:
-        size, begin = self.batch_size, self._begin()
+        epoch, size, taken = current(), self.batch_size, self._begin()
+        if self._ahead is None:
+            _check_alone("BatchSampler")
         _restore_random()
-        order = current().order(self.size)
-        for start in range(begin, self.size, size):
-            yield order[start : start + size]
+        order = epoch.order(self.size)
+        if self._ahead is None:
+            epoch._loader_size = size
+            for start in range(taken, self.size, size):
+                yield order[start : start + size]
+            return
+        while taken < self.size:
+            step = _batches.plan_step(epoch, self.size - taken, self.default)
+            self._ahead.append(step)
+            for part in step.sizes:
+                yield _batches.share_out(order[taken : taken + part])
+                taken += part
 
     def __len__(self) -> int:
         return max(0, -(-(self.size - self._begin()) // self.batch_size))
@@ -119,6 +139,126 @@ class BatchSampler(torch.utils.data.Sampler[List[int]]):
     def _begin(self) -> int:
         # The last batch, which may be a small one, may have been counted as a whole one.
         return _begin(self.size, self.size + self.batch_size - 1)
+
+
+class Step:
+    """One step of the optimizer: walk it for its micro-batches, as the loader gives them."""
+
+    def __init__(self, planned: _batches.Planned, loaded: Iterator[Any]) -> None:
+        self.size = planned.shape.examples
+        """Examples in it, of all processes."""
+        self._sizes = planned.sizes[::-1]
+        self._loaded = loaded
+        self._counts = True
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._sizes:
+            self._counts = len(_batches.owned(self._sizes.pop())) > 0
+            yield _next(self._loaded)
+
+    def share(self, examples: int) -> float:
+        """How much a micro-batch of so many examples counts: times this, the mean losses add up to that of the step."""
+        # Of several processes the gradients' mean is taken, not their sum.
+        return examples * _measuring.current.workers / self.size if self._counts else 0.0
+
+
+def steps(loader: "torch.utils.data.DataLoader[Any]") -> Iterator[Step]:
+    """The rest of the epoch that is being trained, step by step, from a loader with ``BatchSampler``.
+
+        for step in pawl.torch.steps(loader):
+            optimizer.zero_grad()
+            for images, labels in step:
+                loss = functional.cross_entropy(model(images), labels)
+                (loss * step.share(len(labels))).backward()
+            optimizer.step()
+
+    Asking for the next one says ``epoch.step``, with the number of examples taken, so the loop must not. Sizes are those that
+    Pawl chooses, and may change in the middle of an epoch; behind what a loader with workers has read ahead. Raises
+    TrainerError.
+    """
+    sampler = getattr(loader, "batch_sampler", None)
+    if not isinstance(sampler, BatchSampler):
+        raise TrainerError(
+            "MISUSE",
+            f"steps needs a loader whose batch_sampler is pawl.torch.BatchSampler, not {type(sampler).__name__}.",
+            "Write DataLoader(data, batch_sampler=pawl.torch.BatchSampler(len(data))).",
+        )
+    if getattr(loader, "in_order", True) is False:
+        raise TrainerError(
+            "MISUSE", "steps needs a loader that keeps the order of its batches.", "Leave out in_order=False."
+        )
+    return _walk(current(), loader, sampler)
+
+
+def _next(loaded: Iterator[Any]) -> Any:
+    try:
+        return next(loaded)
+    except StopIteration:
+        raise TrainerError(
+            "MISUSE", "The loader ended before the epoch's data did.", "Walk it with pawl.torch.steps only."
+        ) from None
+
+
+def _walk(epoch: Epoch, loader: Any, sampler: BatchSampler) -> Iterator[Step]:
+    # Workers read ahead of what is trained: the sampler, which runs in this process, tells which steps it has begun.
+    ahead: Deque[_batches.Planned] = deque()
+    sampler._ahead = ahead
+    try:
+        taken = sampler._begin()
+        loaded = iter(loader)
+        while taken < sampler.size:
+            if not ahead:
+                # A loader without workers asks the sampler when it is asked; it is given what it gave then.
+                first = _next(loaded)
+                step = Step(ahead[0], chain((first,), loaded))
+            else:
+                step = Step(ahead[0], loaded)
+            planned = ahead.popleft()
+            if epoch._measuring is not None:
+                epoch._measuring.begin(planned.shape, planned.sizes)
+            counted = epoch.steps
+            yield step
+            if step._sizes:
+                raise TrainerError(
+                    "MISUSE",
+                    "A step was left before all of its micro-batches were taken.",
+                    "Walk each step to its end: for inputs, labels in step: …",
+                )
+            if epoch.steps != counted:
+                raise TrainerError(
+                    "MISUSE", "pawl.torch.steps counts the steps itself.", "Leave epoch.step out of a loop over it."
+                )
+            taken += planned.shape.examples
+            epoch.step(position=taken)
+    finally:
+        sampler._ahead = None
+
+
+def _check_alone(name: str) -> None:
+    if _measuring.current.workers > 1:
+        raise TrainerError(
+            "MISUSE",
+            f"{name} would give each of {_measuring.current.workers} processes the same examples.",
+            "Give BatchSampler to the loader, and walk it with pawl.torch.steps(loader).",
+        )
+
+
+def join() -> None:
+    """Has the processes of ``torch.distributed`` train as one: the first talks to Pawl, and the others follow it.
+
+    To be called in all of them, after ``init_process_group`` and before anything else of Pawl; does nothing where there is one
+    process. Then ``pawl`` works in each as it does in one: ``epochs`` and ``epoch.step`` have them wait for each other,
+    ``epoch.batches`` and ``steps`` give each its part of every batch, and the first saves and reports for all. Raises
+    TrainerError.
+    """
+    distributed = torch.distributed
+    if not distributed.is_available() or not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return
+    # Of its own, since others may need a GPU for what is said.
+    group = distributed.new_group(backend="gloo")
+    rank = distributed.get_rank()
+    _begin_with(Leading(_connect, group) if rank == 0 else Following(group))
+    _measuring.current.rank, _measuring.current.workers = rank, distributed.get_world_size()
 
 
 def seed() -> None:
