@@ -97,6 +97,14 @@ const diagnoseNotes = `It reads, and finds out by itself which it is: the cause 
 gives ({"Error", "Cause"}), a Batch job (in either casing, whole or in part), an attempt's outcome.json, or a log. It
 asks nobody: no store, no AWS.`;
 
+/** The policies that --policy takes by their name alone. */
+export const namedPolicies = ["auto", "goodput", "noise-scale", "throughput", "plateau"] as const;
+
+const replayNotes = `Reads the journal, and changes nothing. Each decision is made anew from what was before it; exit code 1 says that one
+came out otherwise. A policy by its name keeps to the bounds of the run's own; for others see docs/batch-size.md:
+  pawl replay shell-1 --policy 64
+  pawl replay shell-1 --policy '{policy: plateau, metric: accuracy, mode: max}'`;
+
 /** The one table of commands: parser, help and documentation are made from it. */
 export const commands: readonly CommandSpec[] = [
   {
@@ -218,6 +226,25 @@ export const commands: readonly CommandSpec[] = [
     example: "pawl show shell-1 --json",
     options: [{ flags: "--all", description: "every epoch and decision, however many" }, store, stack, json],
     load: async () => (await import("./show.ts")).show,
+  },
+  {
+    name: "replay",
+    args: [{ syntax: "<name>", description: "the run" }],
+    summary: "Decide a run's decisions anew, or choose its batch sizes by another policy.",
+    example: "pawl replay shell-1",
+    options: [
+      {
+        flags: "--policy <policy>",
+        description: "what this policy would have chosen: its name, a size, or what a job's batchSize can be",
+        values: namedPolicies,
+      },
+      { flags: "--all", description: "every decision on the batch size, however many" },
+      store,
+      stack,
+      json,
+    ],
+    notes: replayNotes,
+    load: async () => (await import("./replay.ts")).replayRun,
   },
   {
     name: "watch",

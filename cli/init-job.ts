@@ -25,7 +25,7 @@ command: ${trainerKinds[kind].command}
 # How often the data is gone through. Each epoch that is done is committed, and counts for good.
 epochs: 10
 
-# Examples in a step of the optimizer. A schedule changes it: {policy: schedule, steps: [{fromEpoch: 1, size: 32}, …]}.
+# Examples in a step of the optimizer. {start: 32, max: 2048} leaves it to Pawl, which measures what trains fastest.
 batchSize: 32
 
 # Which checkpoints are kept: the newest, and the best by a metric that the trainer reports.
@@ -39,8 +39,9 @@ stop: {metric: loss, mode: min, patience: 3}
 # The order of the data, and what else is random, follows from it.
 # seed: 0
 
-# How the learning rate follows the batch size: none, or such as {scaling: linear, referenceBatchSize: 32}.
-# learningRate: {scaling: none}
+# How the learning rate follows the batch size: with scaling linear, sqrt, adascale or auto, as the optimizer wants it; a
+# fixed size needs a referenceBatchSize for it. With warmUp it goes there over so many steps.
+# learningRate: {warmUp: 0}
 
 # How many epochs an attempt trains before the command is started anew: as many as there are, or a number.
 # segment: auto

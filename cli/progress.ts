@@ -1,6 +1,6 @@
 import type { JournalEntry } from "../core/journal-entry.ts";
 import type { EpochReport } from "../core/report.ts";
-import type { RunState } from "../core/run-state.ts";
+import { planInForce, type RunState } from "../core/run-state.ts";
 import type { TrainingMessage } from "../local/training.ts";
 import { type Colour, paint } from "./colour.ts";
 import type { Console } from "./commands.ts";
@@ -17,6 +17,7 @@ const decisionColours: Partial<Record<JournalEntry["decision"]["kind"], Colour>>
   recovered: "yellow",
   waiting: "yellow",
   "took-over": "yellow",
+  resized: "cyan",
   "gave-up": "red",
   finished: "green",
 };
@@ -44,6 +45,8 @@ export class Progress {
   #since = performance.now();
   /** Attempts whose failure has been told. */
   readonly #told = new Set<number>();
+  /** Of the attempt that trains; absent where it is the trainer's own affair. */
+  #batchSize: number | undefined;
   /** What an epoch took last, in seconds. */
   #epochSeconds: number | undefined;
   /** The live line as it stands there now. */
@@ -79,6 +82,7 @@ export class Progress {
   goOn(state: string, run: RunState, secondsAgo: number): void {
     this.#state = state;
     this.#committed = run.progress.epoch;
+    this.#batchSize = batchSizeOf(run);
     const reported = run.live.flatMap(({ pending }) => pending.map(({ report }) => report.epoch));
     this.#reported = Math.max(run.progress.epoch, ...reported);
     this.#epoch = Math.min(this.#reported + 1, this.#options.epochs);
@@ -111,6 +115,8 @@ export class Progress {
   #entry(entry: JournalEntry): void {
     const { event, decision, state } = entry;
     this.#committed = state.progress.epoch;
+    const before = this.#batchSize;
+    this.#batchSize = batchSizeOf(state) ?? before;
     if (event.type === "started") {
       this.#epoch = state.progress.epoch + 1;
       this.#reported = state.progress.epoch;
@@ -119,7 +125,9 @@ export class Progress {
     }
     if (event.type === "report") {
       this.#report(event.report);
-      if (decision.reason.includes("not reported")) this.#say(decision.reason);
+      if (before !== undefined && this.#batchSize !== before)
+        this.#say(decision.reason, decisionColours.resized);
+      else if (decision.reason.includes("not reported")) this.#say(decision.reason);
       return;
     }
     if (event.type === "commit") {
@@ -195,6 +203,12 @@ export class Progress {
     this.#drawn = line;
     this.#console.live(line);
   }
+}
+
+/** What the newest attempt that lives was told last. */
+function batchSizeOf({ live }: RunState): number | undefined {
+  const newest = live.at(-1);
+  return newest === undefined ? undefined : planInForce(newest).batchSize;
 }
 
 const barWidth = 20;

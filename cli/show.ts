@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { BatchChange } from "../core/batch-progress.ts";
 import { exitCodes } from "../core/errors.ts";
 import { FailureClass, recoveryActions } from "../core/failure.ts";
 import type { AttemptHistory, FailureHistory } from "../core/history.ts";
@@ -8,6 +9,7 @@ import { isUnderWay } from "../core/standing.ts";
 import { openJournal } from "../store/journal.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { actionWords } from "./action-words.ts";
+import { changeHeads, changeRow } from "./batch-words.ts";
 import type { CommandRun } from "./commands.ts";
 import { lastLines, oneLine, whyWords } from "./failure-words.ts";
 import { duration, metricWords, moment, table } from "./format.ts";
@@ -25,6 +27,7 @@ const ShownEpoch = z.strictObject({
   metrics: Metrics,
   examples: z.int().optional(),
   seconds: z.number(),
+  /** The last one of the epoch. */
   batchSize: z.int().optional(),
   attempt: z.int(),
   /** `null` for trainers that keep nothing. */
@@ -82,6 +85,8 @@ export const ShownRun = z.strictObject({
     epochs: z.array(ShownEpoch),
     attempts: z.array(ShownAttempt),
     failures: z.array(ShownFailure),
+    /** Changes of the batch size that followed what was measured, by their number. */
+    batchSizes: z.array(BatchChange),
     decisions: z.array(
       z.strictObject({ sequence: z.int(), at: z.string(), kind: z.string(), reason: z.string() }),
     ),
@@ -130,20 +135,20 @@ function standingWords(
 function shownRun(story: RunStory, summary: Summary, driver: ShownRun["driver"]): ShownRun {
   const { state, decisions, outcomes } = story;
   const failures = story.failures.map((failure) => ({ ...failure, evidence: [...failure.evidence] }));
-  const epochs = story.epochs.map(({ report, batchSize, attempt, checkpoint, committedAt }) => ({
-    ...report,
-    batchSize,
-    attempt,
-    checkpoint,
-    committedAt,
-  }));
+  const epochs = story.epochs.map(({ report, batchSize, attempt, checkpoint, committedAt }) => {
+    // What was measured is much, and of use only as `pawl replay` tells it.
+    const { measured: _measured, ...told } = report;
+    return { ...told, batchSize, attempt, checkpoint, committedAt };
+  });
   const attempts = story.attempts.map((attempt) => ({
     ...attempt,
     result: resultOf(attempt, story),
     logTail: outcomes.get(attempt.attempt)?.logTail ?? [],
   }));
   const { startedAt, generation } = state;
-  return { ...summary, startedAt, generation, driver, history: { epochs, attempts, failures, decisions } };
+  const batchSizes = [...story.changes];
+  const history = { epochs, attempts, failures, batchSizes, decisions };
+  return { ...summary, startedAt, generation, driver, history };
 }
 
 /** By what was decided on it, or else by its own account: an interrupted one is settled only when the run goes on. */
@@ -188,6 +193,7 @@ function sections(story: RunStory, shown: number, alive: boolean): string[] {
     section("Epochs", epochRows, epochs.length),
     section("Attempts", attemptRows, attempts.length),
     ...failureSections(story, shown),
+    ...changeSections(story, shown),
     section("Decisions", decisionRows, decisions.length),
   ];
 }
@@ -210,6 +216,13 @@ function failureSections({ failures, decisions }: RunStory, shown: number): stri
   return rows.length === 0
     ? []
     : [section("Failures", rows, failures.length, Math.min(shown, failures.length))];
+}
+
+/** Each change of the batch size that followed what was measured, and what came of it; nothing where none has. */
+function changeSections({ changes }: RunStory, shown: number): string[] {
+  if (changes.length === 0) return [];
+  const rows = changes.slice(-shown).map(changeRow);
+  return [section("Batch size", [[...changeHeads], ...rows], changes.length, rows.length)];
 }
 
 /** What followed a failure: where the run was to stop then, that comes before what its class asks for. */

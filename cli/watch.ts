@@ -26,7 +26,7 @@ export const WatchedDecision = z.strictObject({
   kind: DecisionKind,
   reason: z.string(),
   attempt: z.int().optional(),
-  /** Of a report, or the last one of a commit. */
+  /** Of a report, or the last one of a commit; of what was measured. */
   epoch: z.int().optional(),
   metrics: Metrics.optional(),
 });
@@ -177,6 +177,7 @@ class JsonView {
       at,
       ...decision,
       ...("attempt" in event ? { attempt: event.attempt } : {}),
+      ...(event.type === "measured" ? { epoch: event.epoch } : {}),
       ...(event.type === "report" ? { epoch: event.report.epoch, metrics: event.report.metrics } : {}),
       ...(event.type === "commit" ? { epoch: event.epoch, ...metricsOf(state, event.epoch) } : {}),
     };

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as z from "zod";
 import { contextValues } from "../cdk/context-values.ts";
 import { actionWords } from "../cli/action-words.ts";
 import { type CommandSpec, commands } from "../cli/commands.ts";
@@ -10,6 +11,12 @@ import { errorTable, exitCodes } from "../core/errors.ts";
 import { failureClasses, failureRule } from "../core/failure.ts";
 import { awsOnlyFields } from "../core/job.ts";
 import { jobJsonSchema } from "../core/parse-job.ts";
+import { Bounds } from "../core/policies/batch-size/bounds.ts";
+import { Goodput } from "../core/policies/batch-size/goodput.ts";
+import { NoiseScale } from "../core/policies/batch-size/noise-scale.ts";
+import { Plateau } from "../core/policies/batch-size/plateau.ts";
+import { Throughput } from "../core/policies/batch-size/throughput.ts";
+import { LearningRatePolicy } from "../core/policies/learning-rate.ts";
 import { FieldSchema, fieldRows } from "./job-table.ts";
 import {
   optionalGrantColumns,
@@ -34,8 +41,22 @@ function jobFields(): string {
     const where = awsOnly.includes(top) && !description.includes("AWS") ? " Acts only on AWS." : "";
     return [`\`${field}\``, type, fallback, `${description}${where}`];
   });
-  return markdownTable(["field", "what may be written", "default", "what it does"], rows);
+  return markdownTable(columns, rows);
 }
+
+const columns = ["field", "what may be written", "default", "what it does"];
+
+/** The fields of `form` that are not in `known`. */
+function ownFields(form: z.ZodType, known: readonly string[] = []): string {
+  const rows = fieldRows(FieldSchema.parse(z.toJSONSchema(form, { io: "input" })));
+  const own = rows.filter(({ field }) => !known.includes(field));
+  return markdownTable(
+    columns,
+    own.map(({ field, type, fallback, description }) => [`\`${field}\``, type, fallback, description]),
+  );
+}
+
+const policyFields = (form: z.ZodType): string => ownFields(form, ["policy", ...Object.keys(Bounds.shape)]);
 
 /** Examples that do not go through in the order of the table, each with why. */
 const notRun: Readonly<Record<string, string>> = {
@@ -121,6 +142,12 @@ const parts: Readonly<Record<string, () => string>> = {
   permissions: () => markdownTable(permissionColumns, permissionRows()),
   "permissions by choice": () => markdownTable(optionalGrantColumns, optionalGrantRows()),
   context: contextTable,
+  "batch size bounds": () => ownFields(Bounds),
+  "policy goodput": () => policyFields(Goodput),
+  "policy noise-scale": () => policyFields(NoiseScale),
+  "policy throughput": () => policyFields(Throughput),
+  "policy plateau": () => policyFields(Plateau),
+  "learning rate": () => ownFields(LearningRatePolicy),
 };
 
 /** The files that hold generated parts. */
@@ -130,6 +157,7 @@ export const generatedFiles = [
   "docs/what-happens-when/failure-classes.md",
   "docs/security.md",
   "docs/deploy.md",
+  "docs/batch-size.md",
 ] as const;
 
 const marked = /(<!-- generated: (.+?) -->\n)([\s\S]*?)(\n<!-- end generated -->)/g;

@@ -10,6 +10,7 @@ export interface FieldSchema {
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
   readonly exclusiveMinimum?: number | undefined;
+  readonly exclusiveMaximum?: number | undefined;
   readonly pattern?: string | undefined;
   readonly required?: readonly string[] | undefined;
   readonly properties?: Readonly<Record<string, FieldSchema>> | undefined;
@@ -30,6 +31,7 @@ export const FieldSchema: z.ZodType<FieldSchema> = z.lazy(() =>
     minimum: z.number().optional(),
     maximum: z.number().optional(),
     exclusiveMinimum: z.number().optional(),
+    exclusiveMaximum: z.number().optional(),
     pattern: z.string().optional(),
     required: z.array(z.string()).optional(),
     properties: z.record(z.string(), FieldSchema).optional(),
@@ -50,7 +52,9 @@ const forms: readonly [test: RegExp, words: string][] = [
 /** Beyond this a limit is only that of a number's type. */
 const unlimited = Number.MAX_SAFE_INTEGER;
 
-function range({ minimum, maximum, exclusiveMinimum }: FieldSchema): string {
+function range({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: FieldSchema): string {
+  if (exclusiveMinimum !== undefined && exclusiveMaximum !== undefined)
+    return ` above ${exclusiveMinimum}, below ${exclusiveMaximum}`;
   if (exclusiveMinimum !== undefined && maximum !== undefined)
     return ` above ${exclusiveMinimum}, at most ${maximum}`;
   if (minimum === undefined) return "";
@@ -115,9 +119,9 @@ export interface FieldRow {
   readonly description: string;
 }
 
-/** Every field below `schema`, outer ones first, by the path that messages name it with. */
+/** Every field below `schema`, outer ones first, by the path that messages name it with. What several forms share comes once. */
 export function fieldRows(schema: FieldSchema, path = ""): FieldRow[] {
-  return alternatives(schema).flatMap((form) => {
+  const rows = alternatives(schema).flatMap((form) => {
     if (form.type === "array" && form.items !== undefined) return fieldRows(form.items, `${path}[]`);
     return Object.entries(form.properties ?? {}).flatMap(([name, field]) => {
       const full = path === "" ? name : `${path}.${name}`;
@@ -130,4 +134,5 @@ export function fieldRows(schema: FieldSchema, path = ""): FieldRow[] {
       return [row, ...fieldRows(field, full)];
     });
   });
+  return [...new Map(rows.map((row) => [JSON.stringify(row), row])).values()];
 }

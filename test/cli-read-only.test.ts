@@ -34,13 +34,13 @@ it("a store that cannot be written can be looked at by all commands that only re
   expect((await pawl(["train"], { cwd: folder.path })).code).toBe(0);
   const before = (await filesBelow(join(folder.path, ".pawl"))).sort();
   const script = `
-    pawl runs; pawl show count-1; pawl logs count-1 --follow; pawl watch count-1; pawl checkpoints count-1
+    pawl runs; pawl show count-1; pawl replay count-1; pawl logs count-1 --follow; pawl watch count-1; pawl checkpoints count-1
     pawl pull count-1 --to model; pawl complete -- show c; pawl resume count-1`;
   const ran = await whereStoreIsReadOnly(folder.path, script);
   expect(ran.code, `a folder cannot be mounted here (user namespaces are needed): ${ran.stderr}`).toBe(0);
   expectPlainWords(ran);
   expect([...ran.stdout.matchAll(/^exit (\d+)$/gm)].map(([, code]) => code)).toEqual([
-    ...Array.from({ length: 7 }, () => "0"),
+    ...Array.from({ length: 8 }, () => "0"),
     "1",
   ]);
   expect(ran.stdout).toMatch(/^count-1\t\n:4\nexit 0$/m);
@@ -52,7 +52,7 @@ it("a store that cannot be written can be looked at by all commands that only re
 it("a store that is not there is made by none of them", async () => {
   await using folder = await countProject();
   const before = (await filesBelow(folder.path)).sort();
-  const commands = [["show"], ["logs"], ["watch"], ["checkpoints"], ["pull", "--to", "model"]];
+  const commands = [["show"], ["replay"], ["logs"], ["watch"], ["checkpoints"], ["pull", "--to", "model"]];
   for (const [command = "", ...more] of commands) {
     const ran = await pawl([command, "count-1", ...more], { cwd: folder.path });
     expect(ran).toMatchObject({ code: 102, stdout: "" });
