@@ -14,6 +14,16 @@ export const job = (name: string, more: Partial<TrainingJobInput> = {}): Trainin
   ...more,
 });
 
+/** A job whose batch follows the noise of its gradients, which its trainer knows to the last bit. */
+export const growing = (name: string, more: Partial<TrainingJobInput> = {}): TrainingJobInput =>
+  job(name, {
+    command: ["python3", "grow.py"],
+    epochs: 6,
+    batchSize: { policy: "noise-scale", start: 4, max: 64 },
+    learningRate: { scaling: "adascale" },
+    ...more,
+  });
+
 /** Attempt and epoch at whose beginning the trainer stands still. */
 export const holding = (...places: readonly string[]): Partial<TrainingJobInput> => ({
   env: { HOLD: places.join(",") },
@@ -38,6 +48,14 @@ export const whole: RunEnd = {
   failures: [],
   checkpoints: ["3-1", "4-1"],
   ending: "all 4 epochs",
+};
+
+/** How a growing job ends. */
+export const grown: Partial<RunEnd> = {
+  epoch: 6,
+  checkpoints: ["5-1", "6-1"],
+  ending: "all 6 epochs",
+  growths: 2,
 };
 
 /** The same with the code beside it. */

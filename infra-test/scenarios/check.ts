@@ -51,10 +51,26 @@ export function expectEnd({ line, executions, journal, objects, remains }: Playe
     expect(left).toBe(event.outcome.result !== "done");
   }
   expectTraining(journal, ends.epoch, ends.microBatches);
+  if (ends.growths !== undefined) expect(growths(journal)).toBeGreaterThanOrEqual(ends.growths);
   expect(remains).toEqual([]);
 }
 
 const isExecution = (act: Act): act is Execution => act.do === "execute";
+
+/** How often the batch size that was trained with grew, of what is committed. */
+const growths = (journal: readonly JournalEntry[]): number =>
+  (journal.at(-1)?.state.progress.batch?.changes ?? []).filter(({ from, to }) => to > from).length;
+
+/** The last accuracy of `run` lies between the lowest and the highest of the others'. */
+export function expectAmongItsLike(run: string, played: readonly Played[]): void {
+  const accuracy = ({ journal }: Played) =>
+    Number(journal.at(-1)?.state.recent.at(-1)?.report.metrics.accuracy);
+  const [its] = played.filter(({ line }) => line.run === run).map(accuracy);
+  const others = played.filter(({ line }) => line.run !== run).map(accuracy);
+  expect(others.length).toBeGreaterThanOrEqual(5);
+  expect(its).toBeGreaterThanOrEqual(Math.min(...others));
+  expect(its).toBeLessThanOrEqual(Math.max(...others));
+}
 
 /** Each epoch counts once, and the model learns. */
 function expectTraining(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadDefinition } from "../../local/definition.ts";
 import { temporaryFolder } from "../../test/pawl.ts";
-import { expectEnd } from "./check.ts";
+import { expectAmongItsLike, expectEnd } from "./check.ts";
 import { comparable } from "./comparable.ts";
 import { embeddedWorld } from "./embedded.ts";
 import { spotInstance } from "./local-place.ts";
@@ -26,7 +26,9 @@ describe.concurrent("on the embedded runner", () => {
       await using folder = await temporaryFolder();
       const metadata = await spotInstance();
       onTestFinished(() => metadata.stop());
-      for (const played of await play(scenario, embeddedWorld(folder.path, metadata))) {
+      const all = await play(scenario, embeddedWorld(folder.path, metadata));
+      if (scenario.amongItsLike !== undefined) expectAmongItsLike(scenario.amongItsLike, all);
+      for (const played of all) {
         expectEnd(played);
         if (played.journal.length === 0) continue;
         await expect(`${comparable(played.journal).join("\n")}\n`).toMatchFileSnapshot(

@@ -21,7 +21,7 @@ import { temporaryFolder } from "../../test/pawl.ts";
 import { account } from "../cloud/assembly.ts";
 import { connectCloud } from "../cloud/emulated-cloud.ts";
 import { region } from "../servers/server-group.ts";
-import { expectEnd } from "./check.ts";
+import { expectAmongItsLike, expectEnd } from "./check.ts";
 import { comparable } from "./comparable.ts";
 import { emulatedWorld, type Places } from "./emulated.ts";
 import { spotInstance } from "./local-place.ts";
@@ -95,7 +95,9 @@ const expected = (run: string): string => join(import.meta.dirname, "expected", 
 
 const plays = (scenario: Scenario): void =>
   it(scenario.name, async ({ expect }) => {
-    for (const played of await play(scenario, emulatedWorld(places))) {
+    const all = await play(scenario, emulatedWorld(places));
+    if (scenario.amongItsLike !== undefined) expectAmongItsLike(scenario.amongItsLike, all);
+    for (const played of all) {
       over.push(played);
       expectEnd(played);
       if (played.journal.length === 0) continue;

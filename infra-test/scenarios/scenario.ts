@@ -82,6 +82,8 @@ export interface RunEnd {
   readonly mostUsd?: number;
   /** What the epochs' micro-batches were, in order, where they are not all alike. */
   readonly microBatches?: readonly number[];
+  /** How often the batch size grew, at least. */
+  readonly growths?: number;
 }
 
 /** One run, and what happens to it in order. */
@@ -98,4 +100,6 @@ export interface Scenario {
   readonly lines: readonly Line[];
   /** Whether what is done in it touches other runs too, so that nothing else may go on meanwhile. */
   readonly alone?: boolean;
+  /** The run whose last accuracy is to be among those of the scenario's other runs, which differ in their seeds only. */
+  readonly amongItsLike?: string;
 }

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import {
   execute,
+  growing,
+  grown,
   holding,
   inThird,
   job,
@@ -97,6 +99,26 @@ export const scenarios: readonly Scenario[] = [
         },
       },
     ),
+  },
+  {
+    name: "a batch that grows goes on growing after it ran out of memory and was killed, and learns as well as if nothing had happened",
+    amongItsLike: "growing-1",
+    lines: [
+      ...once(
+        "growing",
+        { job: growing("growing", holding("1:3", "2:5")) },
+        {
+          faults: [
+            { at: { kind: "committed", epoch: 2 }, make: ["out of memory"] },
+            { at: { kind: "committed", epoch: 4 }, make: ["kill the job"] },
+          ],
+          ends: { ...grown, failures: ["container-oom", "unknown"], checkpoints: ["5-3", "6-3"] },
+        },
+      ),
+      ...[3, 4, 5, 6, 7].flatMap((seed) =>
+        once(`undisturbed${seed}`, { job: growing(`undisturbed${seed}`, { seed }) }, { ends: grown }),
+      ),
+    ],
   },
   {
     name: "a job whose spot instance is reclaimed without a notice goes on at once",

@@ -6,15 +6,12 @@ there, and lets itself be saved. SLOW names an epoch and the seconds that it tak
 """
 
 import json
-import math
 import os
-import random
 import time
 
 import pawl
+from model import add_gradient, make_points, zeros
 
-DIMENSIONS = 4
-CENTRES = 3
 EXAMPLES = 240
 LEARNING_RATE = 0.05
 
@@ -25,33 +22,10 @@ for place in filter(None, os.environ.get("HOLD", "").split(",")):
 fails = int(os.environ.get("FAIL", "0"))
 slow, seconds = map(float, os.environ.get("SLOW", "0:0").split(":"))
 
-
-def make_points():
-    """The same points each time: they are the data."""
-    draw = random.Random(20)
-    centres = [[draw.uniform(-1, 1) for _ in range(DIMENSIONS)] for _ in range(CENTRES)]
-    return [
-        ([draw.gauss(middle, 0.5) for middle in centres[i % CENTRES]] + [1.0], i % CENTRES) for i in range(EXAMPLES)
-    ]
-
-
-def add_gradient(gradient, weights, point, label):
-    """Adds what one example says to the gradient; returns its loss."""
-    scores = [sum(w * x for w, x in zip(row, point)) for row in weights]
-    highest = max(scores)
-    powers = [math.exp(score - highest) for score in scores]
-    guess = [power / sum(powers) for power in powers]
-    for centre in range(CENTRES):
-        error = guess[centre] - (centre == label)
-        for i, x in enumerate(point):
-            gradient[centre][i] += error * x
-    return -math.log(guess[label])
-
-
-points = make_points()
+points = make_points(EXAMPLES)
 folder = pawl.restored()
 if folder is None:
-    weights, loss = [[0.0] * (DIMENSIONS + 1) for _ in range(CENTRES)], 0.0
+    weights, loss = zeros(), 0.0
 else:
     weights, loss = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
 
@@ -75,7 +49,7 @@ for epoch in pawl.epochs(save=save):
         while start == hold:
             epoch.step(position=start)
             time.sleep(0.05)
-        gradient = [[0.0] * (DIMENSIONS + 1) for _ in range(CENTRES)]
+        gradient = zeros()
         batch = order[start : start + epoch.batch_size]
         # A batch goes through the model in as many parts as the plan says; the step is that of the whole.
         for part in range(0, len(batch), epoch.micro_batch_size):
