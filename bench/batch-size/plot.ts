@@ -141,7 +141,7 @@ export function plot(races: readonly RaceResult[]): string {
   const rows = races.map((result, i) => {
     const down = i * (panel.height + panel.gap);
     const { trainer, options } = result;
-    const title = `${trainer}, MNIST digits, ${options.seeds} seeds`;
+    const title = `${trainer}, ${options.seeds} seeds`;
     return [
       `<g transform="translate(0 ${down})">`,
       text(12, 28, `Time to ${100 * options.target}%: ${title}`, 'class="title"'),
@@ -152,7 +152,7 @@ export function plot(races: readonly RaceResult[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img">`,
-    "<title>Time to a target accuracy by batch size</title>",
+    "<title>Time to a target accuracy on MNIST digits, by batch size</title>",
     `<style>${style}</style>`,
     ...rows,
     "</svg>\n",
