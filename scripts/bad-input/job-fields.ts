@@ -39,8 +39,28 @@ const wrongFields: readonly WrongField[] = [
   { what: "a batch size of 0", more: { batchSize: "0" }, says: ["batchSize must be at least 1; it is 0"] },
   {
     what: "an unknown policy",
-    more: { batchSize: "{policy: goodput}" },
-    says: ["batchSize.policy must be one of fixed, schedule", '"goodput"'],
+    more: { batchSize: "{policy: pollux}" },
+    says: ["batchSize.policy must be one of fixed, schedule, plateau", '"pollux"'],
+  },
+  {
+    what: "a batch size's bounds the wrong way round",
+    more: { batchSize: "{min: 64, max: 32}" },
+    says: ["batchSize.max must be at least 64, which is min; it is 32"],
+  },
+  {
+    what: "a multiple that the bounds do not have",
+    more: { batchSize: "{min: 50, max: 90, multipleOf: 48}" },
+    says: ["batchSize.multipleOf must have a multiple from 50 to 90 (min to max); it is 48"],
+  },
+  {
+    what: "a batch size that is no multiple",
+    more: { batchSize: "{start: 60, multipleOf: 8}" },
+    says: ["batchSize.start must be a multiple of 8 (multipleOf); it is 60"],
+  },
+  {
+    what: "a bound below the micro-batch",
+    more: { batchSize: "{start: 16, max: 64}", microBatchSize: "32" },
+    says: ["microBatchSize must be at most 16, which is the smallest batch size; it is 32"],
   },
   {
     what: "a schedule that begins too late",
