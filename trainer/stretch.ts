@@ -12,11 +12,17 @@ const keptTimes = 256;
 /** Steps at the beginning of a stretch that are not timed: something is set up in them. */
 const untimedSteps = 2;
 /** Of the first so many steps every other one is measured. */
-const firstSteps = 8;
+export const firstSteps = 8;
 /** Measuring may cost this part of the time. */
 const costliest = 0.02;
 const mostOften = 4;
 const leastOften = 64;
+
+/** Behind the first ones, every how many-th step is measured where that makes a step take `extra` more than the `usual`, in one unit. */
+export function measuredEach(extra: number, usual: number): number {
+  const each = Math.ceil(extra / (costliest * usual));
+  return Math.min(leastOften, Math.max(mostOften, each || mostOften));
+}
 
 /** The newest of some times, in seconds. */
 class Times {
@@ -130,7 +136,6 @@ export class OpenStretch {
     times.add(seconds);
     if ((times.count & (times.count - 1)) !== 0 || this.#times.count === 0) return;
     const usual = this.#times.median;
-    const every = Math.ceil((times.median - usual) / (costliest * usual));
-    this.#measureEvery = Math.min(leastOften, Math.max(mostOften, every || mostOften));
+    this.#measureEvery = measuredEach(times.median - usual, usual);
   }
 }

@@ -1,3 +1,5 @@
+import { askInPython } from "./ask-in-python.ts";
+
 /**
  * A trainer that talks to the agent itself, without a helper, and takes its batches as the plan says, also between two steps. It keeps
  * what it trained: of each epoch its batches, by their first example, size and learning rate.
@@ -5,13 +7,7 @@
 const source = `
 import json, os, socket, sys, time
 size, resizes, wait = int(sys.argv[1]), sys.argv[2] == "resizes", float(sys.argv[3])
-agent = socket.socket(socket.AF_UNIX); agent.connect(os.environ["PAWL_SOCKET"])
-line = agent.makefile("rw", encoding="utf-8", newline="\\n")
-def ask(**what):
-    line.write(json.dumps(what) + "\\n"); line.flush()
-    answer = json.loads(line.readline() or "{}")
-    if answer.get("type", "error") == "error": sys.exit(9)
-    return answer
+${askInPython}
 def save(epoch, answer, **step):
     if answer["type"] != "folder": return
     with open(answer["folder"] + "/model.json", "w") as file: json.dump(model, file)

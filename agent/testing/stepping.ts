@@ -1,3 +1,5 @@
+import { askInPython } from "./ask-in-python.ts";
+
 /**
  * A trainer that talks to the agent itself, without a helper: each example of an epoch changes a number, in an order that
  * matters, so that what it ends with shows whether each came once and in its place.
@@ -5,13 +7,7 @@
 const source = `
 import json, os, socket, sys, time
 steps, wait, saves = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
-agent = socket.socket(socket.AF_UNIX); agent.connect(os.environ["PAWL_SOCKET"])
-line = agent.makefile("rw", encoding="utf-8", newline="\\n")
-def ask(**what):
-    line.write(json.dumps(what) + "\\n"); line.flush()
-    answer = json.loads(line.readline() or "{}")
-    if answer.get("type", "error") == "error": sys.exit(9)
-    return answer
+${askInPython}
 def say(*words): print(*words, flush=True)
 def save(epoch, answer, **step):
     if answer["type"] != "folder": return

@@ -2,6 +2,7 @@ import type { GradientNorms, Stretch } from "../../../core/measured.ts";
 import type { EpochPlan } from "../../../core/report.ts";
 import type { Dice } from "../../../core/testing/dice.ts";
 import { normal } from "../../../core/testing/normal.ts";
+import { firstSteps, measuredEach } from "../../../trainer/stretch.ts";
 import { median } from "../../statistics.ts";
 import { type Curve, mostAtOnce, secondsOf } from "./curves.ts";
 
@@ -16,12 +17,6 @@ const drawnSteps = 32;
 
 /** Directions that a gradient's noise has: as few as in a small network, so that one step's norms tell little. */
 const directions = 8;
-
-/** As the trainer's helper has it: every second of the first steps is measured, then as often as costs 2% of the time. */
-const measuredFirst = 8;
-const share = 0.02;
-const often = 4;
-const seldom = 64;
 
 /** The mean of `count` squares of normal numbers (Wilson and Hilferty, 1931). */
 function meanSquare(dice: Dice, count: number): number {
@@ -63,12 +58,12 @@ export class SimulatedStretch {
     this.#extra = accumulation > 1 ? 0 : Math.max(0, halves - this.#stepSeconds);
   }
 
-  /** What of the next `steps` steps are measured. */
+  /** How many of the next `steps` steps are measured, as the trainer's helper chooses them. */
   #measuredOf(steps: number): number {
     if (this.#measure !== "norms" || this.batchSize < 2) return 0;
-    const each = Math.min(seldom, Math.max(often, Math.ceil(this.#extra / (share * this.#stepSeconds))));
+    const each = measuredEach(this.#extra, this.#stepSeconds);
     const until = (end: number) =>
-      Math.ceil(Math.min(end, measuredFirst) / 2) + Math.floor(Math.max(0, end - measuredFirst) / each);
+      Math.ceil(Math.min(end, firstSteps) / 2) + Math.floor(Math.max(0, end - firstSteps) / each);
     return until(this.steps + steps) - until(this.steps);
   }
 
