@@ -334,7 +334,8 @@ export class Audit {
   #budget(before: RunState | undefined, entry: JournalEntry): void {
     const { state, event, decision } = entry;
     const newDriver = before !== undefined && state.generation > before.generation;
-    if (newDriver && event.type === "open" && before.successor !== event.driver.execution) {
+    const byHand = newDriver && event.type === "open" && before.successor !== event.driver.execution;
+    if (byHand) {
       this.#budgets.refill();
       this.#budgets.beginAgain();
     }
@@ -353,7 +354,9 @@ export class Audit {
       const adopted = decision.reason.includes("adopted its checkpoint");
       const further = isFurther(reachOf(state.progress), reachOf(before.progress));
       if (adopted || further) this.#budgets.refill();
-      const hopeless = this.#budgets.fail(this.#jobAt(entry), before, failed, live);
+      const isOver = state.stop !== undefined || state.status === "finished";
+      const noted = byHand || event.type === "sweep" || isOver;
+      const hopeless = this.#budgets.fail(this.#jobAt(entry), { before, live, name: failed, noted });
       const nothingLeft = failed === "checkpoint-corrupt" && state.kept.length === 0;
       const over = nothingLeft || (!stopping && hopeless);
       if (!newDriver && event.type !== "sweep" && state.status !== "finished")

@@ -1,6 +1,6 @@
 import { type FailureClass, failureRule } from "../failure.ts";
 import type { TrainingJob } from "../job.ts";
-import type { LiveAttempt, RunState } from "../run-state.ts";
+import { type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 
 /** How many failures without progress there were, and when they are too many: said again, in other words than the decision's. */
 export class BudgetOracle {
@@ -16,11 +16,22 @@ export class BudgetOracle {
 
   /** Somebody starts the run again by hand. */
   beginAgain(): void {
-    this.#numeric = { ...this.#numeric, times: 0 };
+    this.#numeric = { epoch: 0, times: 0 };
   }
 
-  /** Counts a failure; says whether no other attempt may follow it. */
-  fail(job: TrainingJob, before: RunState, name: FailureClass, live: LiveAttempt | undefined): boolean {
+  /**
+   * Counts a failure; says whether no other attempt may follow it. Nothing is gone back from where the failure is only `noted`:
+   * nobody goes on from it, or somebody does by hand.
+   */
+  fail(
+    job: TrainingJob,
+    {
+      before,
+      live,
+      name,
+      noted,
+    }: { before: RunState; live: LiveAttempt | undefined; name: FailureClass; noted: boolean },
+  ): boolean {
     const { counts, after, budget } = failureRule(name);
     const ofClass = (this.#ofClass.get(name) ?? 0) + 1;
     this.#ofClass.set(name, ofClass);
@@ -29,13 +40,12 @@ export class BudgetOracle {
     if (budget !== undefined && ofClass >= budget) return true;
     if (counts && this.withoutProgress >= job.retry.failuresWithoutProgress) return true;
     if (after === "shrink") {
-      const { report } = live?.answers ?? {};
-      const plan = report?.action === "train" ? report.plan : live?.firstPlan;
+      const plan = live && planInForce(live);
       return plan?.microBatchSize === undefined ? ofClass >= 2 : plan.microBatchSize === 1;
     }
-    if (after === "roll-back") {
+    if (after === "roll-back" && !noted) {
       const epoch = (live?.pending.at(-1)?.report.epoch ?? before.progress.epoch) + 1;
-      const again = before.numeric !== undefined && epoch <= this.#numeric.epoch;
+      const again = epoch <= this.#numeric.epoch;
       this.#numeric = again
         ? { epoch: this.#numeric.epoch, times: this.#numeric.times + 1 }
         : { epoch, times: 1 };
