@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { PawlError } from "../core/errors.ts";
 import { codeOf, folderOf, type JobSource } from "../core/source.ts";
-import { unpackCode } from "../store/code.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { AttemptError } from "./attempt-error.ts";
 
@@ -18,6 +17,8 @@ export async function sourceFolder(
   const key = codeOf(source);
   if (key === undefined) return folderOf(source);
   const into = join(folder, "code");
+  // Not loaded by the agents of a folder of one's own.
+  const { unpackCode } = await import("../store/code.ts");
   try {
     await unpackCode(store, key, into);
   } catch (error) {
