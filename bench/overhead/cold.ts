@@ -4,7 +4,7 @@ import type { DecisionKind, JournalEntry } from "../../core/journal-entry.ts";
 import { openJournal } from "../../store/journal.ts";
 import { openStore } from "../../store/open-store.ts";
 import { between, type Measured, type Samples } from "./measured.ts";
-import { here, pawl, run } from "./processes.ts";
+import { here, type Pawl, run } from "./processes.ts";
 
 /** The first attempts, in which code is loaded and compiled. */
 const settling = 3;
@@ -37,8 +37,7 @@ export async function bareCommand(folder: string): Promise<Samples> {
 }
 
 /** An attempt for each epoch (`segment: 1`): from one attempt's commit to the next one's. */
-export async function coldAttempts(folder: string): Promise<Measured> {
-  const store = join(folder, "cold");
+export async function coldAttempts(store: string, pawl: Pawl): Promise<Measured> {
   await pawl(["train", join(here, "cold", "pawl.yaml"), "--store", store]);
   const entries = await entriesOf(store);
   const at = (kind: DecisionKind): number[] =>

@@ -1,5 +1,7 @@
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import packageJson from "../../package.json" with { type: "json" };
 import { command } from "../../scripts/installed.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -16,6 +18,27 @@ export async function run(
   return { milliseconds: performance.now() - started, stdout };
 }
 
-/** Runs Pawl's command line in a process of its own. */
-export const pawl = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
-  run(process.execPath, [join(root, "cli", "main.ts"), ...args], { env });
+/** Pawl's command line, as a process of its own. */
+export type Pawl = (
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+) => Promise<{ milliseconds: number; stdout: string }>;
+
+const pawlAt =
+  (program: string): Pawl =>
+  (args, env = {}) =>
+    run(process.execPath, [program, ...args], { env });
+
+/** From this clone's sources. */
+export const clonedPawl = pawlAt(join(root, "cli", "main.ts"));
+
+/** As its users have it: packed as for a release, and installed into an empty project in `folder`. */
+export async function packagedPawl(folder: string): Promise<Pawl> {
+  const project = join(folder, "project");
+  await mkdir(project);
+  await run("npm", ["pack", "--pack-destination", folder]);
+  await writeFile(join(project, "package.json"), "{}");
+  const packed = join(folder, `pawl-${packageJson.version}.tgz`);
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", packed], { cwd: project });
+  return pawlAt(join(project, "node_modules", "pawl", "dist", "cli", "main.js"));
+}

@@ -1,5 +1,5 @@
 import type { Measured } from "./measured.ts";
-import { pawl, run } from "./processes.ts";
+import { type Pawl, run } from "./processes.ts";
 
 const times = 40;
 
@@ -11,7 +11,7 @@ async function repeated(start: () => Promise<{ milliseconds: number }>): Promise
 }
 
 /** The command line's start-up: `pawl --help`; beside it Node alone, and a command that reads a run. */
-export async function cliStarts(store: string, shown: string): Promise<Measured> {
+export async function cliStarts(store: string, shown: string, pawl: Pawl): Promise<Measured> {
   const node = await repeated(() => run(process.execPath, ["-e", ""]));
   const help = await repeated(() => pawl(["--help"]));
   const show = await repeated(() => pawl(["show", shown, "--store", store]));

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { between, type Measured } from "./measured.ts";
-import { here, pawl } from "./processes.ts";
+import { here, type Pawl } from "./processes.ts";
 
 const Moments = z.array(z.object({ begun: z.number(), reported: z.number(), saved: z.number() }));
 
@@ -13,7 +13,7 @@ const settling = 5;
  * An epoch in the trainer's own process: from one epoch's hand-out to the next one's. The trainer does nothing and runs
  * at most one epoch ahead of its commits, so that this is the time from durable commit to durable commit.
  */
-export async function warmEpochs(folder: string): Promise<Measured> {
+export async function warmEpochs(folder: string, pawl: Pawl): Promise<Measured> {
   const file = join(folder, "moments.json");
   const job = join(here, "warm", "pawl.yaml");
   await pawl(["train", job, "--store", join(folder, "warm")], { BENCH_MOMENTS: file });
