@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { ReviewReply } from "../core/answers.ts";
 import { TrainingJob, type TrainingJobInput } from "../core/job.ts";
 import { type Measured, maxStretches, type Stretch } from "../core/measured.ts";
 import type { EpochPlan } from "../core/report.ts";
@@ -120,6 +121,42 @@ describe("consulting Review in the middle of an epoch", () => {
   it("comes where the size is the trainer's own, and its gradients are observed", async () => {
     const { look } = consulting(undefined, { ...plan, batchSize: 64 });
     expect(await look(8, trained(8, { norms }))).toMatchObject({ batchSize: 64 });
+  });
+
+  it("is waited for ten seconds, heard when it comes later, and waited for less the next time", async () => {
+    vi.useFakeTimers();
+    const bigger = { ...plan, batchSize: 64 };
+    const answers: PromiseWithResolvers<ReviewReply>[] = [];
+    const consultation = new Consultation({
+      batchSize: TrainingJob.parse({ name: "a", command: ["b"], epochs: 1, batchSize: "auto" }).batchSize,
+      ask: () => {
+        const answer = Promise.withResolvers<ReviewReply>();
+        answers.push(answer);
+        return answer.promise;
+      },
+    });
+    const answer = (index: number) =>
+      answers[index]?.resolve({ answer: { action: "train", sequence: 1, plan: bigger } });
+    const waited = async (step: number) => {
+      const from = performance.now();
+      let over: { plan: EpochPlan | undefined; after: number } | undefined;
+      void consultation.plan({ plan, step, measured: trained(step) }).then((plan) => {
+        over = { plan, after: performance.now() - from };
+      });
+      while (over === undefined) await vi.advanceTimersByTimeAsync(100);
+      return over;
+    };
+    expect(await waited(8)).toEqual({ plan: undefined, after: 10_000 });
+    expect(await waited(9)).toMatchObject({ plan: undefined });
+    answer(0);
+    expect(await waited(10)).toMatchObject({ plan: bigger });
+    expect(await waited(16)).toEqual({ plan: undefined, after: 2000 });
+    answer(1);
+    expect(await waited(17)).toMatchObject({ plan: bigger });
+    setTimeout(() => answer(2), 1000);
+    expect(await waited(32)).toMatchObject({ plan: bigger, after: 1000 });
+    expect(await waited(64)).toEqual({ plan: undefined, after: 10_000 });
+    expect(answers).toHaveLength(4);
   });
 
   it("goes on as before where the answer is of another epoch, or none for this", async () => {

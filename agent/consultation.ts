@@ -11,8 +11,11 @@ const defaultHold = 8;
 /** Review is asked again after so long, in seconds, even where a stretch has not doubled. */
 const longestGapSeconds = 60;
 
-/** How long training waits for an answer; one that is later is heard at a later step. */
-const patienceMilliseconds = 2000;
+/**
+ * How long training waits for an answer, in milliseconds: an answer at once makes a run the same each time. One that is later is
+ * heard at a later step, and the next is not waited for so long.
+ */
+const patience = { usual: 10_000, onceLate: 2000 };
 
 interface ConsultationContext {
   readonly batchSize: TrainingJob["batchSize"];
@@ -36,6 +39,7 @@ export class Consultation {
   #at: number;
   #stretches = 0;
   #askedAt = performance.now();
+  #patience = patience.usual;
   /** An answer that is not here yet, and the epoch that it is of. */
   #awaited: { readonly epoch: number; readonly reply: Promise<ReviewReply> } | undefined;
 
@@ -65,7 +69,8 @@ export class Consultation {
       this.#at = Math.max(this.#at * 2, this.#steps(measured) + 1);
     }
     const { epoch, reply } = this.#awaited;
-    const answered = await within(isLate ? 0 : patienceMilliseconds, reply);
+    const answered = await within(isLate ? 0 : this.#patience, reply);
+    if (!isLate) this.#patience = answered === undefined ? patience.onceLate : patience.usual;
     if (answered === undefined) return undefined;
     this.#awaited = undefined;
     const { answer } = answered;
