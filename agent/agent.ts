@@ -14,7 +14,7 @@ import { type AttemptError, asAttemptError, AttemptError as Ended } from "./atte
 import { agentRecord, removeDeadFolders, removeFolder, sayAlive } from "./attempt-folders.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import { killAttemptProcesses } from "./attempt-processes.ts";
-import { Departure } from "./departure.ts";
+import { aborted, Departure } from "./departure.ts";
 import { type AgentEnvironment, readAgentEnvironment, readStopSeconds } from "./environment.ts";
 import { instanceFacts } from "./instance-facts.ts";
 import { lambdaReviewer } from "./lambda-reviewer.ts";
@@ -26,7 +26,7 @@ import { within } from "./within.ts";
 const leftExitCode = 18;
 
 /** How long an ending agent waits for its last log part, for the noting of its outcome, and for its output to be read. */
-const farewellMilliseconds = 3000;
+const farewellMilliseconds = { usual: 15_000, leaving: 3000 };
 
 /** And for the removal of its folder; what is left then is removed by a later attempt. */
 const removalMilliseconds = 20_000;
@@ -150,7 +150,7 @@ async function attend(environment: AgentEnvironment, departure: Departure): Prom
     message = failed.message;
   }
   spot?.end();
-  await within(farewellMilliseconds, log.close());
+  await farewell(departure, log.close());
   const outcome: Outcome = {
     version: 1,
     run,
@@ -163,9 +163,23 @@ async function attend(environment: AgentEnvironment, departure: Departure): Prom
     startedAt,
     endedAt: new Date().toISOString(),
   };
-  await note(environment, store, reviewer, outcome, removed);
+  await note({ environment, store, reviewer, departure }, outcome, removed);
   endAtOnce(folder, undefined);
   return failed === undefined ? 0 : exitCodeOf(failed);
+}
+
+/** Waits for the last of `work`: not for long where the machine is taken away, whether that is known before or comes meanwhile. */
+async function farewell({ asked }: Departure, work: Promise<unknown>): Promise<void> {
+  await within(farewellMilliseconds.usual, Promise.race([work, aborted(asked)]));
+  if (asked.aborted) await within(farewellMilliseconds.leaving, work);
+}
+
+/** What an ending agent has to tell with. */
+interface Ending {
+  readonly environment: AgentEnvironment;
+  readonly store: ObjectStore;
+  readonly reviewer: Reviewer;
+  readonly departure: Departure;
 }
 
 /**
@@ -173,19 +187,18 @@ async function attend(environment: AgentEnvironment, departure: Departure): Prom
  * did what it was to do the commits say all: its outcome is in the journal alone, unless it does not get there.
  */
 async function note(
-  { run, attempt, batchJobId, sequence }: AgentEnvironment,
-  store: ObjectStore,
-  reviewer: Reviewer,
+  { environment, store, reviewer, departure }: Ending,
   outcome: Outcome,
   removed: string[],
 ): Promise<void> {
+  const { run, attempt, batchJobId, sequence } = environment;
   const event = { type: "ended", run, attempt, batchJobId, outcome, removed } as const;
   let told = false;
   const tell = async () => {
     const answered = reviewer.review({ sequence, event }).then(() => {
       told = true;
     });
-    await within(farewellMilliseconds, answered);
+    await farewell(departure, answered);
   };
   const keep = () => store.create(outcomeKey(run, attempt, batchJobId), JSON.stringify(outcome));
   try {
@@ -227,7 +240,7 @@ async function leaveWith(code: number): Promise<never> {
   const written = [process.stdout, process.stderr].map(
     (stream) => stream.writable && new Promise((resolve) => stream.write("", resolve)),
   );
-  await within(farewellMilliseconds, Promise.all(written));
+  await within(farewellMilliseconds.leaving, Promise.all(written));
   process.exit(code);
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { ProcessIdentity } from "../store/process-identity.ts";
 import { processesNaming } from "../test/pawl.ts";
@@ -48,6 +49,16 @@ describe("the agent", () => {
     });
     expect((await startAgent(it_).ended).code).toBe(0);
     expect(await outcomeOf(it_)).toMatchObject({ result: "done", attempt: 2 });
+  });
+
+  it("waits for somebody who is slow to be told that all went well", async () => {
+    const it_ = await scene({
+      command: shell(grow),
+      answer: async ({ type }) => void (type === "ended" && (await setTimeout(5000))),
+    });
+    expect((await startAgent(it_).ended).code).toBe(0);
+    expect(it_.happened.at(-1)).toBe("ended done");
+    await expect(outcomeOf(it_)).rejects.toThrow();
   });
 
   it("says of a failed one what happened, with the last lines", async () => {
@@ -139,6 +150,23 @@ for epoch in pawl.epochs():
       await gone(it_);
     },
   );
+
+  it("while it tells that all went well leaves its account in the store, and exits with 0", async () => {
+    const telling = Promise.withResolvers<void>();
+    const it_ = await scene({
+      command: shell(grow),
+      answer: ({ type }) => {
+        if (type !== "ended") return undefined;
+        telling.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const { child, ended } = startAgent(it_);
+    await telling.promise;
+    child.kill("SIGTERM");
+    expect((await ended).code).toBe(0);
+    expect(await outcomeOf(it_)).toMatchObject({ result: "done" });
+  });
 
   it("before its claim is answered exits with 143, with an account", async () => {
     const claimed = Promise.withResolvers<void>();
