@@ -2,6 +2,15 @@ import { type FailureClass, failureRule } from "../failure.ts";
 import type { TrainingJob } from "../job.ts";
 import { type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 
+/** An attempt that fails, and the state that it lived in. */
+interface Failing {
+  readonly before: RunState;
+  readonly live: LiveAttempt | undefined;
+  readonly name: FailureClass;
+  /** Nobody goes on from it, or somebody does by hand: then training does not go back for it. */
+  readonly noted: boolean;
+}
+
 /** How many failures without progress there were, and when they are too many: said again, in other words than the decision's. */
 export class BudgetOracle {
   withoutProgress = 0;
@@ -19,19 +28,8 @@ export class BudgetOracle {
     this.#numeric = { epoch: 0, times: 0 };
   }
 
-  /**
-   * Counts a failure; says whether no other attempt may follow it. Nothing is gone back from where the failure is only `noted`:
-   * nobody goes on from it, or somebody does by hand.
-   */
-  fail(
-    job: TrainingJob,
-    {
-      before,
-      live,
-      name,
-      noted,
-    }: { before: RunState; live: LiveAttempt | undefined; name: FailureClass; noted: boolean },
-  ): boolean {
+  /** Counts a failure; says whether no other attempt may follow it. */
+  fail(job: TrainingJob, { before, live, name, noted }: Failing): boolean {
     const { counts, after, budget } = failureRule(name);
     const ofClass = (this.#ofClass.get(name) ?? 0) + 1;
     this.#ofClass.set(name, ofClass);
