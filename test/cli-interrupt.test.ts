@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Summary } from "../cli/summary.ts";
 import { filesBelow, pawl, processesNaming, startPawl } from "./pawl.ts";
@@ -70,6 +71,22 @@ describe("a signal in mid-training", () => {
     },
   );
 
+  it("that arrives twice, as npx and timeout pass it on, is one", async () => {
+    await using folder = await countProject();
+    const running = startPawl(["train"], { cwd: folder.path, env: slow });
+    await saying(running, "epoch 3/6");
+    running.child.kill("SIGINT");
+    // Else the system delivers both as one.
+    await sleep(5);
+    running.child.kill("SIGINT");
+    const ran = await running.done;
+    expect(ran.code, ran.stderr).toBe(101);
+    expect(ran.stderr).toContain("stopping: saving what is trained");
+    expect(ran.stderr).not.toContain("stopped at once");
+    expect((await shown(folder, "count-1")).epoch).toBeGreaterThanOrEqual(3);
+    await expectNothingLeft(folder);
+  });
+
   it("twice ends everything at once, and the next start goes on from the last commit", async () => {
     await using folder = await countProject({ command: `[sh, -c, "trap '' TERM; . ./count.sh"]` });
     // A trainer that does not leave when it is asked to: only the second Ctrl-C ends the wait for it.
@@ -78,6 +95,8 @@ describe("a signal in mid-training", () => {
     await saying(running, "epoch 2 is committed");
     running.child.kill("SIGINT");
     await saying(running, "stopping");
+    // What follows within half a second is the same press.
+    await sleep(600);
     running.child.kill("SIGINT");
     const ran = await running.done;
     expect(ran).toMatchObject({ code: 101, signal: null, stdout: "" });
