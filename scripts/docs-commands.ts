@@ -191,6 +191,7 @@ export async function runDocument(path: string): Promise<boolean> {
       ...process.env,
       // npx keeps a link to each package that it has run.
       npm_config_cache: join(temporary, "npm"),
+      npm_config_fetch_retries: "5",
       PATH: `${binariesFor(clone, temporary)}${delimiter}${process.env.PATH}`,
       TMPDIR: temporary,
     };

@@ -21,6 +21,8 @@ as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
 export DEBIAN_FRONTEND=noninteractive
 # The lists may be old or not be there at all, so they are read anew.
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" apt-get install -q -y --no-install-recommends python3-torch
+# On a machine that has just begun, its own updates may hold the lock.
+patient=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=5)
+"${as_root[@]}" apt-get "${patient[@]}" update -q
+"${as_root[@]}" apt-get "${patient[@]}" install -q -y --no-install-recommends python3-torch
 has_torch /usr/bin/python3

@@ -8,6 +8,7 @@ import { filesBelow, pawl, processesNaming, startPawl } from "./pawl.ts";
 import {
   countProject,
   expectPlainWords,
+  heldBefore,
   modelEpochs,
   type Project,
   saying,
@@ -15,8 +16,6 @@ import {
   shownText,
   upTo,
 } from "./projects.ts";
-
-const slow = { EPOCH_SECONDS: "0.15" };
 
 /** Nothing runs any more, and nothing of an attempt is left. */
 async function expectNothingLeft({ path }: Project) {
@@ -40,7 +39,7 @@ describe("a signal in mid-training", () => {
     "%s commits what is trained and exits with 101, and pawl resume goes on to the end",
     async (signal) => {
       await using folder = await countProject();
-      const running = startPawl(["train", "--json"], { cwd: folder.path, env: slow });
+      const running = startPawl(["train", "--json"], { cwd: folder.path, env: heldBefore(folder, 5) });
       await saying(running, "epoch 3/6");
       running.child.kill(signal);
       const ran = await running.done;
@@ -73,7 +72,7 @@ describe("a signal in mid-training", () => {
 
   it("that arrives twice, as npx and timeout pass it on, is one", async () => {
     await using folder = await countProject();
-    const running = startPawl(["train"], { cwd: folder.path, env: slow });
+    const running = startPawl(["train"], { cwd: folder.path, env: heldBefore(folder, 5) });
     await saying(running, "epoch 3/6");
     running.child.kill("SIGINT");
     // Else the system delivers both as one.
@@ -102,7 +101,8 @@ describe("a signal in mid-training", () => {
     expect(ran).toMatchObject({ code: 101, signal: null, stdout: "" });
     expect(ran.stderr).toContain("stopped at once");
     expectPlainWords(ran);
-    expect(await processesNaming(folder.path)).toEqual([]);
+    // They are killed, and not waited for.
+    await expect.poll(() => processesNaming(folder.path), { timeout: 20_000 }).toEqual([]);
     expect((await shown(folder, "count-1")).epoch).toBe(2);
 
     const on = await pawl(["train"], { cwd: folder.path });
@@ -154,8 +154,17 @@ describe("two that train one run", () => {
   it("are one too many, however many start at the same moment", async () => {
     for (let round = 0; round < 3; round += 1) {
       await using folder = await countProject();
-      const all = Array.from({ length: 4 }, () => startPawl(["train"], { cwd: folder.path, env: slow }));
-      const ran = await Promise.all(all.map(({ done }) => done));
+      // The one that trains does not end before the others have tried.
+      const env = { GATE: join(folder.path, "gate"), GATE_EPOCH: "2" };
+      let ended = 0;
+      const all = Array.from({ length: 4 }, () => startPawl(["train"], { cwd: folder.path, env }));
+      const ending = all.map(async ({ done }) => {
+        const ran = await done;
+        ended += 1;
+        if (ended === 3) await writeFile(env.GATE, "");
+        return ran;
+      });
+      const ran = await Promise.all(ending);
       const said = ran.map(({ stderr }) => stderr).join("\n");
       expect(ran.map(({ code }) => code).sort(), said).toEqual([0, 1, 1, 1]);
       const winner = all[ran.findIndex(({ code }) => code === 0)]?.child.pid;

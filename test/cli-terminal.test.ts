@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { root } from "./pawl.ts";
-import { countProject, type Project, shown } from "./projects.ts";
+import { countProject, heldBefore, type Project, shown } from "./projects.ts";
 
 interface Terminal {
   readonly columns?: number;
@@ -52,7 +52,8 @@ const remaining = (text: string): string[] =>
 describe("on a terminal", () => {
   it("a live line shows the epoch, and is gone in the end", async () => {
     await using folder = await countProject({ epochs: "3" });
-    const { code, text } = await onTerminal(folder);
+    // Long enough for epoch 1 to be committed while epoch 2 is trained.
+    const { code, text } = await onTerminal(folder, { env: { EPOCH_SECONDS: "2" } });
     expect(code, text).toBe(0);
     expect(liveLines(text)).toContainEqual(
       expect.stringMatching(/^● epoch 2\/3 {2}\d+ s {2}1 committed {2}━+╌+/),
@@ -87,7 +88,8 @@ describe("on a terminal", () => {
 
   it("Ctrl-C reaches pawl alone: what is trained is committed, and the exit code is 101", async () => {
     await using folder = await countProject();
-    const { code, text } = await onTerminal(folder, { when: "epoch 2/6  loss", type: "\x03" });
+    const env = heldBefore(folder, 4);
+    const { code, text } = await onTerminal(folder, { env, when: "epoch 2/6  loss", type: "\x03" });
     expect(code, text).toBe(101);
     const lines = remaining(text);
     expect(lines.some((line) => line.startsWith("stopping: saving what is trained"))).toBe(true);

@@ -7,6 +7,7 @@ import {
   changeJob,
   countProject,
   expectPlainWords,
+  heldBefore,
   modelEpochs,
   saying,
   shown,
@@ -70,8 +71,8 @@ describe.concurrent("pawl train", () => {
 
   it("goes on with the newest unfinished run of this job, whatever its name", async () => {
     await using folder = await countProject();
-    const env = { EPOCH_SECONDS: "0.2" };
     expect((await pawl(["train", "--run", "first"], { cwd: folder.path })).code).toBe(0);
+    const env = heldBefore(folder, 3);
     const running = startPawl(["train", "--run", "mine"], { cwd: folder.path, env });
     await saying(running, "is committed");
     running.child.kill("SIGINT");
@@ -149,7 +150,7 @@ describe.concurrent("pawl train", () => {
 describe.concurrent("a job file that changed since the run began", () => {
   it("is shown as a difference and refused, and accepted with --accept-changes, which the journal tells", async () => {
     await using folder = await countProject();
-    const running = startPawl(["train"], { cwd: folder.path, env: { EPOCH_SECONDS: "0.2" } });
+    const running = startPawl(["train"], { cwd: folder.path, env: heldBefore(folder, 4) });
     await saying(running, "epoch 2 is committed");
     running.child.kill("SIGINT");
     expect((await running.done).code).toBe(101);

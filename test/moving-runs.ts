@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Summary } from "../cli/summary.ts";
 import { pawl, type Ran, startPawl, temporaryFolder } from "./pawl.ts";
-import { countProject, expectPlainWords, modelEpochs, type Project, saying, upTo } from "./projects.ts";
+import {
+  countProject,
+  expectPlainWords,
+  heldBefore,
+  modelEpochs,
+  type Project,
+  saying,
+  upTo,
+} from "./projects.ts";
 
 export const run = "count-1";
 
@@ -28,8 +36,7 @@ export const copy = (folder: Folder, from: string, to: string): Promise<Ran> =>
 
 /** Trains until `epoch` is committed, and interrupts it then: the next one waits for a gate that nobody opens. */
 async function trainTo(folder: Folder, epoch: number, args: readonly string[]): Promise<void> {
-  const gate = { GATE: join(folder.path, "never"), GATE_EPOCH: String(epoch + 1) };
-  const running = startPawl(args, { cwd: folder.path, env: gate });
+  const running = startPawl(args, { cwd: folder.path, env: heldBefore(folder, epoch + 1) });
   await saying(running, `epoch ${epoch} is committed`);
   running.child.kill("SIGINT");
   const ran = await running.done;

@@ -26,6 +26,12 @@ export async function countProject(job: Readonly<Record<string, string>> = {}): 
   return folder;
 }
 
+/** Environment of a count trainer that waits before `epoch` for a file that nobody makes: so there is time for it on any machine. */
+export const heldBefore = ({ path }: Pick<Project, "path">, epoch: number): NodeJS.ProcessEnv => ({
+  GATE: join(path, "never"),
+  GATE_EPOCH: String(epoch),
+});
+
 /** Replaces or adds lines of `pawl.yaml`. */
 export async function changeJob({ path }: Project, job: Readonly<Record<string, string>>): Promise<void> {
   const file = join(path, "pawl.yaml");

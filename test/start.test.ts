@@ -246,7 +246,7 @@ describe("pawl start", () => {
     await expect.poll(() => aws.executions.length, { timeout: 30_000 }).toBe(1);
     child.kill("SIGINT");
     // Its answer comes when the signal has arrived.
-    await sleep(500);
+    await sleep(3_000);
     answered.resolve();
     const { code, signal, stdout, stderr } = await done;
     expect(signal).toBeNull();

@@ -3,7 +3,7 @@ import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Stopped } from "../cli/stop.ts";
 import { pawl, processesNaming, startPawl } from "./pawl.ts";
-import { countProject, saying } from "./projects.ts";
+import { countProject, heldBefore, saying } from "./projects.ts";
 
 const endpoint = process.env.PAWL_TEST_LOCALSTACK;
 if (endpoint === undefined) throw new Error("these tests need servers: npm run test:s3");
@@ -20,8 +20,8 @@ describe("pawl stop, of a run in a bucket", () => {
     await using folder = await countProject();
     const store = `s3://${bucket}/runs`;
     const quick = { cwd: folder.path, env: { PAWL_STORE: store } };
-    const slow = { cwd: folder.path, env: { ...quick.env, EPOCH_SECONDS: "0.4" } };
-    const running = startPawl(["train", "--json"], slow);
+    const held = { cwd: folder.path, env: { ...quick.env, ...heldBefore(folder, 5) } };
+    const running = startPawl(["train", "--json"], held);
     await saying(running, "epoch 2 is committed");
     const stopped = await pawl(["stop", "count-1", "--json"], quick);
     expect(stopped.code, stopped.stderr).toBe(0);

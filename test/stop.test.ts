@@ -13,6 +13,7 @@ import {
   changeJob,
   countProject,
   expectPlainWords,
+  heldBefore,
   type Project,
   project,
   saying,
@@ -65,7 +66,7 @@ async function heldInSecond(folder: Project) {
 describe("pawl stop, of a run that another process trains", () => {
   it.each([
     ["count", "a plain command", {}],
-    ["steady", "a trainer that stays alive over epochs", { epochs: "12" }],
+    ["steady", "a trainer that stays alive over epochs", { epochs: "60" }],
   ])(
     "commits what is trained, and pawl resume ends with what an undisturbed run ends with (%s: %s)",
     async (fixture, _, job) => {
@@ -79,7 +80,8 @@ describe("pawl stop, of a run that another process trains", () => {
       const quick = { cwd: alone.path, env: { EPOCH_SECONDS: "0" } };
       expect((await pawl(["train"], quick)).code).toBe(0);
 
-      const slow = { cwd: folder.path, env: { EPOCH_SECONDS: "0.25" } };
+      const env = { ...heldBefore(folder, 5), EPOCH_SECONDS: "0.25" };
+      const slow = { cwd: folder.path, env };
       const running = startPawl(["train", "--json"], slow);
       await saying(running, "epoch 2/");
       const stopped = await pawl(["stop", run, "--json"], { cwd: folder.path });
@@ -155,8 +157,10 @@ describe("pawl stop, of a run that another process trains", () => {
     await using folder = await reluctant();
     const running = await heldInSecond(folder);
     const waiting = startPawl(["stop", count], { cwd: folder.path });
-    await saying(waiting, "is to stop");
-    const atOnce = await stopIt(folder, "--no-wait", "--json");
+    const [atOnce] = await Promise.all([
+      stopIt(folder, "--no-wait", "--json"),
+      saying(waiting, "is to stop"),
+    ]);
     expect(atOnce.code).toBe(0);
     expect(stoppedOf(atOnce)).toMatchObject({ status: "stopping", epoch: 1 });
     expect(await shownText(folder, count)).toMatch(
