@@ -13,5 +13,7 @@ export default defineConfig({
     ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // A machine that is busy may stand still for seconds; whatever is polled for says nothing of how soon it comes.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { SentEvent } from "../core/events.ts";
 import { storeVariant } from "../store/testing/store-variant.ts";
 import { AttemptError } from "./attempt-error.ts";
@@ -103,7 +103,7 @@ describe("an attempt whose machine is to be reclaimed", () => {
     const it_ = await scene({ ...stepping(2000, 0.01, 600), saving: rarely });
     const leaving = failing(it_);
     await it_.saying("step 1 40");
-    it_.departure.ask(notice(), 7);
+    it_.departure.ask(notice(), 15);
     expect(await leaving).toMatchObject({ result: "spot-reclaim" });
     expect(it_.output).toContain("saving 1");
     expect(it_.departure.secondsLeft).toBeGreaterThan(2);
@@ -140,7 +140,7 @@ describe("a failure of an attempt that is leaving", () => {
       },
     });
     const ended = failing(it_);
-    await vi.waitFor(() => expect(it_.trainers).toHaveLength(2));
+    await expect.poll(() => it_.trainers).toHaveLength(2);
     while (await lives(it_.trainers[1] ?? 0)) await new Promise((resolve) => setTimeout(resolve, 5));
     // It waits for its commit now.
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -178,13 +178,13 @@ describe("an attempt that leaves while it uploads", () => {
 
 describe("an attempt whose machine is likelier than others to be reclaimed", () => {
   it("saves once, and trains on to the end", async () => {
-    const it_ = await scene({ ...stepping(100, 0.01), saving: rarely, epochs: 2, job: { epochs: 2 } });
+    const it_ = await scene({ ...stepping(400, 0.01), saving: rarely, epochs: 2, job: { epochs: 2 } });
     const running = it_.run();
     await it_.saying("step 1 40");
     it_.departure.recommendSaving();
     await running;
     expect(commits(it_)).toMatchObject([{ epoch: 1, step: expect.any(Number) }, { epoch: 2 }]);
-    expect(await it_.saved("2-2", "model.json").then(JSON.parse)).toEqual(JSON.parse(learned(2, 100)));
+    expect(await it_.saved("2-2", "model.json").then(JSON.parse)).toEqual(JSON.parse(learned(2, 400)));
   });
 
   it("saves at the next end of an epoch, where it cannot earlier", async () => {

@@ -241,7 +241,7 @@ describe("an epoch that is measured", () => {
     expect(before?.steps).toBeGreaterThanOrEqual(200);
     expect(after).toMatchObject({ batchSize: 4096 });
     expectEachOnce((await trained(it_, "1-2"))[1], 400_000);
-  }, 20_000);
+  });
 });
 
 describe("a plain command", () => {

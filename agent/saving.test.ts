@@ -19,7 +19,7 @@ const afterFirst = (steps: number) => ({ "model.json": learned(1, steps) });
 
 describe("a trainer that says its steps", () => {
   it("is saved in the middle of an epoch as the schedule says, and trains on meanwhile", async () => {
-    const steps = 60;
+    const steps = 300;
     const it_ = await scene({ ...stepping(steps, 0.01), saving: { ...always, everySteps: 10 }, epochs: 2 });
     await it_.run();
     const middles = commits(it_).filter((commit) => commit.step !== undefined);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AttemptError, asAttemptError } from "./attempt-error.ts";
 import { Departure } from "./departure.ts";
 import { watchForReclaim } from "./spot-notice.ts";
@@ -22,10 +22,10 @@ const begin = (base = metadata.base) => {
   watch = watchForReclaim(base, departure, 20);
 };
 const asked = async (): Promise<AttemptError> => {
-  await vi.waitFor(() => expect(departure.asked.aborted).toBe(true));
+  await expect.poll(() => departure.asked.aborted).toBe(true);
   return asAttemptError(departure.asked.reason);
 };
-const looks = (count: number) => vi.waitFor(() => expect(metadata.asked.length).toBeGreaterThan(count));
+const looks = (count: number) => expect.poll(() => metadata.asked.length).toBeGreaterThan(count);
 
 describe("the watch for a reclaim", () => {
   it("asks with one token, and says nothing while there is no notice", async () => {
@@ -85,7 +85,7 @@ describe("the watch for a reclaim", () => {
   it("recommends to save, once, and sees a notice that comes after it", async () => {
     metadata.recommendRebalance();
     begin();
-    await vi.waitFor(() => expect(departure.savingRecommended).toBe(true));
+    await expect.poll(() => departure.savingRecommended).toBe(true);
     departure.saved();
     await looks(metadata.asked.length + 4);
     expect([departure.savingRecommended, departure.asked.aborted]).toEqual([false, false]);

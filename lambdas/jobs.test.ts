@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import * as z from "zod";
 import { Aws } from "../aws/aws.ts";
 import { Batch } from "../aws/batch.ts";
@@ -72,7 +72,7 @@ async function deployedBatch(options: { maxVcpus?: number; startDelay?: number }
   const describe = async (id: string) => (await batch.describe([id]))[0];
   const start = async (attempt: number) => {
     const id = await submit(attempt);
-    await vi.waitFor(async () => expect((await describe(id))?.status).toBe("RUNNING"));
+    await expect.poll(async () => (await describe(id))?.status).toBe("RUNNING");
     return id;
   };
   const finish = () => writeFile(`${script}.end`, "");
@@ -87,9 +87,9 @@ describe("AWS Batch, as the functions see it", () => {
     await submit(1, "on-demand");
     await submit(2, "spot");
     const ref = { run, attempt: 2, batchJobId: undefined };
-    await vi.waitFor(async () => expect(await jobs.look(ref)).toEqual({ running: true, waiting: true }));
+    await expect.poll(() => jobs.look(ref)).toEqual({ running: true, waiting: true });
     const one = { run, attempt: 1, batchJobId: undefined };
-    await vi.waitFor(async () => expect(await jobs.look(one)).toEqual({ running: true, waiting: false }));
+    await expect.poll(() => jobs.look(one)).toEqual({ running: true, waiting: false });
     expect(await jobs.end(ref, "Stopped by alice")).toMatchObject({
       running: false,
       caught: { error: "States.TaskFailed", cause: expect.stringContaining('"Stopped by alice"') },
@@ -101,9 +101,8 @@ describe("AWS Batch, as the functions see it", () => {
     const [first, second] = [await submit(1), await submit(1)];
     const others = [await submit(11), await submit(1, "spot", `${run.toUpperCase()}-1`)];
     await jobs.end({ run, attempt: 1, batchJobId: undefined }, "Stopped by alice");
-    await vi.waitFor(async () => {
-      for (const id of [first, second]) expect((await describe(id))?.status).toBe("FAILED");
-    });
+    for (const id of [first, second])
+      await expect.poll(async () => (await describe(id))?.status).toBe("FAILED");
     for (const id of others) expect((await describe(id))?.status).not.toBe("FAILED");
   });
 
@@ -112,7 +111,7 @@ describe("AWS Batch, as the functions see it", () => {
     const batchJobId = await start(1);
     server.jobs.job(batchJobId).reclaim("i-0123456789abcdef0");
     const ref = { run, attempt: 1, batchJobId };
-    await vi.waitFor(async () => expect((await jobs.look(ref)).running).toBe(false));
+    await expect.poll(async () => (await jobs.look(ref)).running).toBe(false);
     const { caught, stoppedAt } = await jobs.look(ref);
     expect(stoppedAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/);
     expect(caught?.error).toBe("States.TaskFailed");
@@ -133,7 +132,7 @@ describe("AWS Batch, as the functions see it", () => {
     const ref = { run, attempt: 1, batchJobId };
     await jobs.end(ref, "Stopped by alice");
     await jobs.end(ref, "Stopped by bob");
-    await vi.waitFor(async () => expect((await describe(batchJobId))?.status).toBe("FAILED"));
+    await expect.poll(async () => (await describe(batchJobId))?.status).toBe("FAILED");
     expect((await describe(batchJobId))?.statusReason).toBe("Stopped by alice");
   });
 
@@ -151,7 +150,7 @@ describe("AWS Batch, as the functions see it", () => {
     const own = { run, attempt: 1, batchJobId };
     service.first(fault);
     await jobs.end(own, "Stopped by alice");
-    await vi.waitFor(async () => expect((await jobs.look(ref)).running).toBe(false));
+    await expect.poll(async () => (await jobs.look(ref)).running).toBe(false);
   });
 
   it("says which action was refused", async () => {

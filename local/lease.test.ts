@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { leaseKey } from "../core/keys.ts";
 import { leaseLiveness, localExecutionId } from "../lambdas/lease-liveness.ts";
 import { openFolderStore } from "../store/folder.ts";
@@ -142,13 +142,14 @@ describe("who holds a lease", () => {
   it("renews it, and learns when another has the run; what that one wrote stays", async () => {
     const lease = await takeLease(store, run, quick);
     const { expiresAt } = await leaseInStore();
-    await vi.waitFor(async () => expect((await leaseInStore()).expiresAt).not.toBe(expiresAt));
+    await expect.poll(async () => (await leaseInStore()).expiresAt).not.toBe(expiresAt);
     expect(lease.lost.aborted).toBe(false);
-    await vi.waitFor(async () => {
+    const take = async () => {
       await leave({ process: elsewhere });
-      expect((await leaseInStore()).holder).toBe("another");
-    });
-    await vi.waitFor(() => expect(lease.lost.aborted).toBe(true));
+      return (await leaseInStore()).holder;
+    };
+    await expect.poll(take).toBe("another");
+    await expect.poll(() => lease.lost.aborted).toBe(true);
     expect(lease.lost.reason).toMatchObject({
       code: "RUN_HELD",
       message: expect.stringContaining("process 7 on elsewhere"),
@@ -176,13 +177,13 @@ describe("who holds a lease", () => {
     const lease = await takeLease(failing, run, quick);
     for (const when of ["before", "after"] as const) {
       fails[when] = 2;
-      await vi.waitFor(() => expect(fails[when]).toBe(0));
+      await expect.poll(() => fails[when]).toBe(0);
       const { expiresAt } = await leaseInStore();
-      await vi.waitFor(async () => expect((await leaseInStore()).expiresAt).not.toBe(expiresAt));
+      await expect.poll(async () => (await leaseInStore()).expiresAt).not.toBe(expiresAt);
       expect(lease.lost.aborted).toBe(false);
     }
     fails.after = 1;
-    await vi.waitFor(() => expect(fails.after).toBe(0));
+    await expect.poll(() => fails.after).toBe(0);
     await lease.release();
     expect(await leaseInStore()).toMatchObject({ holder: lease.holder, released: true });
     await (await takeLease(store, run)).release();

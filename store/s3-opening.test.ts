@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openStore } from "./open-store.ts";
 import { openS3Store, type S3Options } from "./s3.ts";
+import { testClock } from "./testing/test-clock.ts";
 
 /** An answer with S3's own way of telling an error. */
 interface Answer {
@@ -28,11 +29,10 @@ let endpoint: string;
 let answers: Answers;
 let seen: IncomingMessage[];
 
-const brief: S3Options = {
-  openingPatience: { totalMilliseconds: 300, firstWaitMilliseconds: 1, longestWaitMilliseconds: 20 },
-  patience: { totalMilliseconds: 300, firstWaitMilliseconds: 1, longestWaitMilliseconds: 20 },
-  timeouts: { connectMilliseconds: 1_000, idleMilliseconds: 300 },
-};
+const patience = { totalMilliseconds: 300, firstWaitMilliseconds: 1, longestWaitMilliseconds: 20 };
+
+/** Waits for nothing: only its own sleep counts against its patience, and a machine that stands still does not. */
+const brief: S3Options = { clock: testClock(1).clock, openingPatience: patience, patience };
 
 function respond(request: IncomingMessage, response: ServerResponse): void {
   seen.push(request);

@@ -1,21 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { failureOf } from "./s3-failures.ts";
-import { type Clock, defaultPatience, retrying, type Tries } from "./s3-retry.ts";
-
-/** A clock that goes on only while somebody sleeps, and chance that is always the same. */
-function testClock(random: number) {
-  const waits: number[] = [];
-  let now = 0;
-  const clock: Clock = {
-    now: () => now,
-    sleep: async (milliseconds) => {
-      waits.push(milliseconds);
-      now += milliseconds;
-    },
-    random: () => random,
-  };
-  return { clock, waits };
-}
+import { defaultPatience, retrying, type Tries } from "./s3-retry.ts";
+import { testClock } from "./testing/test-clock.ts";
 
 const answered = (name: string, httpStatusCode: number): Error =>
   Object.assign(new Error(name), { name, $metadata: { httpStatusCode } });

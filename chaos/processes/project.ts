@@ -43,7 +43,7 @@ export async function writeProject(folder: string, { helper, every, memory }: Pr
     `seed: ${seed}`,
     `checkpoint: {keep: 2, every: ${every}}`,
     "retry: {failuresWithoutProgress: 100, baseDelay: 0s}",
-    "stall: {limit: 3s, start: 10s}",
+    "stall: {limit: 8s, start: 20s}",
     `env: {MEMORY: "${memory}"}`,
   ];
   await writeFile(job, `${lines.join("\n")}\n`);
