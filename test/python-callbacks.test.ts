@@ -157,6 +157,15 @@ describe.each(frameworks)("the callback for $product", ({ framework, product, fi
     expect(asked).toEqual(["hello", ...wholeEpoch(1), "next"]);
   });
 
+  it("refuses a trainer that accumulates by itself, where the job says how large a step is", async () => {
+    const { code, stderr, asked } = await trained(framework, { plans: [plan(1)] }, { ways: "accumulates" });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /\[MISUSE\] The [tT]rainer has (accumulate_grad_batches|gradient_accumulation_steps)=2, and Pawl's batchSize 3 /,
+    );
+    expect(asked).toEqual(["hello", "next"]);
+  });
+
   it("ends well where Pawl has nothing to train at all", async () => {
     const { code, asked } = await trained(framework, { plans: [] });
     expect(code).toBe(0);
@@ -194,6 +203,13 @@ describe("the callback for Lightning", () => {
     const { code, asked } = await trained("lightning", { plans: [plan(1), plan(2)] }, { ways: "min-epochs" });
     expect(code).toBe(0);
     expect(asked).toEqual(["hello", ...wholeEpoch(1), ...wholeEpoch(2), "next"]);
+  });
+
+  it("leaves accumulation to the trainer where the job leaves the batch size to it, and counts its steps", async () => {
+    const { batchSize: _, ...own } = plan(1);
+    const { code, stderr, steps } = await trained("lightning", { plans: [own] }, { ways: "accumulates" });
+    expect(code, stderr).toBe(0);
+    expect(steps.map(({ step }) => step)).toEqual([1, 2]);
   });
 
   it("has all examples seen in each epoch when the batch size changes", async () => {

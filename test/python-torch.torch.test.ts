@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { EpochPlan } from "../core/report.ts";
 import { root } from "./pawl.ts";
 import { environmentWithTorch } from "./python-with-torch.ts";
-import { type Scenario, startScriptedAgent } from "./scripted-agent.ts";
+import { answerLine, type Scenario, startScriptedAgent } from "./scripted-agent.ts";
 import { startTrainer } from "./trainer-process.ts";
 
 const { PATH = "" } = environmentWithTorch();
@@ -17,21 +17,26 @@ const plan = (epoch: number, more: Partial<EpochPlan> = {}): EpochPlan => ({
   ...more,
 });
 
+const Trained = z.object({ trained: z.array(z.number()) });
+
 /** What the probe prints while it trains these epochs. */
 async function probed(
   what: string,
   plans: readonly EpochPlan[],
-  resume?: Scenario["resume"],
+  { ways = [], ...scenario }: Partial<Scenario> & { readonly ways?: readonly string[] } = {},
 ): Promise<unknown[]> {
-  await using agent = await startScriptedAgent({ plans, ...(resume === undefined ? {} : { resume }) });
-  using trainer = startTrainer(["python3", join(root, "test", "fixtures", "torch", "probe.py"), what], {
-    env: {
-      PATH,
-      PAWL_SOCKET: agent.socketPath,
-      PYTHONPATH: join(root, "python"),
-      PYTHONDONTWRITEBYTECODE: "1",
+  await using agent = await startScriptedAgent({ plans, ...scenario });
+  using trainer = startTrainer(
+    ["python3", join(root, "test", "fixtures", "torch", "probe.py"), what, ...ways],
+    {
+      env: {
+        PATH,
+        PAWL_SOCKET: agent.socketPath,
+        PYTHONPATH: join(root, "python"),
+        PYTHONDONTWRITEBYTECODE: "1",
+      },
     },
-  });
+  );
   const { code, said, stderr } = await trainer.ended;
   expect(code, stderr).toBe(0);
   expect(agent.problems).toEqual([]);
@@ -62,9 +67,7 @@ describe("pawl.torch", () => {
   it("gives the rest of an epoch that is begun already, and refuses a position that is no number of examples", async () => {
     const restFrom = (position: unknown): Promise<unknown[]> =>
       probed("rest", [plan(1, { batchSize: 4 })], {
-        step: 2,
-        position: z.json().parse(position),
-        seconds: 1,
+        resume: { step: 2, position: z.json().parse(position), seconds: 1 },
       });
     const none = { caught: null };
     const [order, whole] = [[9, 0, 1, 4, 2, 7, 8, 6, 3, 5], [[8, 6, 3, 5]]];
@@ -84,6 +87,42 @@ describe("pawl.torch", () => {
     expect(await restFrom({ taken: 6 })).toEqual([refused, refused]);
     expect(await restFrom(14)).toEqual([refused, refused]);
   });
+
+  it.each([0, 2, 4])(
+    "trains each step at the learning rate of the plan that it was cut by, with %i workers that read ahead",
+    async (workers) => {
+      const small = plan(1, { batchSize: 16, microBatchSize: 16, accumulation: 1, measure: "times" });
+      const large = { batchSize: 64, microBatchSize: 32, accumulation: 2, learningRateScale: 4 };
+      const told = new Map<number, EpochPlan>([
+        [9, { ...small, ...large, warmUp: { from: 1, steps: 4 } }],
+        [40, small],
+      ]);
+      const said = await probed("ahead", [small], {
+        ways: [`${workers}`],
+        speak: (request, usual) => {
+          const changed = request.type === "step" ? told.get(request.step) : undefined;
+          return (
+            changed && {
+              pieces: [answerLine({ ...usual, type: "go-on", ask: { seconds: 0 }, plan: changed })],
+            }
+          );
+        },
+      });
+      expect(said.at(-1)).toEqual({ in_order: true });
+      const steps = said.slice(0, -1).map((line) => Trained.parse(line).trained);
+      const grown = steps.findIndex(([size]) => size === 64);
+      const undone = steps.findLastIndex(([size]) => size === 64) + 1;
+      // The new sizes come behind what was read ahead: two batches for each worker.
+      if (workers === 0) expect([grown, undone]).toEqual([9, 40]);
+      else expect([grown > 9, undone > 40]).toEqual([true, true]);
+      expect(steps).toEqual(
+        steps.map((_, at) => {
+          if (at < grown || at >= undone) return [16, 16, 1, 1];
+          return [64, 64, 2, Math.min(4, 1 + 0.75 * (at - grown))];
+        }),
+      );
+    },
+  );
 
   it("says what to write where neither the job nor the trainer gives a batch size", async () => {
     expect(await probed("without-batch-size", [plan(1)])).toEqual([

@@ -49,11 +49,16 @@ class Epoch:
         # An epoch that goes on in the middle, in a trainer that does not look, would be trained twice up to there.
         self._is_placed = resume is None
         self._steps: int = 0 if resume is None else resume["step"]
+        # What is trained now follows the one, and what is taken from the data now the other: a loader with workers reads ahead.
+        self._plan = self._newest = plan
         self._planned_at = self._steps
+        self._reads_ahead = False
         self._latest = self._position
         self._measuring: Optional[Measuring] = None
         # What a loader of pawl.torch takes at once where the job says no size.
         self._loader_size: Optional[int] = None
+        # For a framework that counts micro-batches, and no examples: a last step that is smaller has as many as the others.
+        self._steps_are_alike = False
         self._measured_to: Any = 0 if resume is None else resume["position"]
         if _measuring.current.observer is not None:
             # It may still listen to a step of the epoch before, that never came.
@@ -95,6 +100,10 @@ class Epoch:
         """What to multiply the learning rate with in the next step; after a change it may go there step by step."""
         scale: float = self._plan["learningRateScale"]
         warm_up = self._plan.get("warmUp")
+        coming = None if self._newest is self._plan else self._newest.get("warmUp")
+        if coming is not None:
+            # It goes up from where it is now, once the first step of the new size is trained.
+            return float(coming["from"])
         done = self._steps - self._planned_at
         if warm_up is None or done >= warm_up["steps"]:
             return scale
@@ -129,8 +138,8 @@ class Epoch:
         """Squared norms of this step's gradient at two batch sizes, each with its number of examples.
 
         ``small`` is of the mean gradient of fewer examples (itself a mean over several such parts), ``large`` that of more, as the
-        whole batch: with both Pawl tells noise from signal. Before ``step``, and as often as they are known. A value that
-        cannot be right, such as NaN, is passed on: Pawl then keeps the batch size and says why. Raises TrainerError.
+        whole batch: with both Pawl tells noise from signal. Before ``step``, and as often as they are known. What is not
+        finite is left out, and passed on where all are so: Pawl then keeps the batch size and says why. Raises TrainerError.
         """
         self._check_current("norms")
         norms: Norms = (*read_norms("small", small), *read_norms("large", large))
@@ -268,15 +277,36 @@ class Epoch:
         return None
 
     def _take_plan(self, plan: Mapping[str, Any]) -> None:
-        """What holds from here on."""
-        self._plan = plan
-        self._planned_at = self._steps
+        """What Pawl says holds from here on."""
+        self._newest = plan
+        if not self._reads_ahead:
+            self._follow(plan)
         measure = plan.get("measure")
         if measure is not None and self._measuring is None:
             self._measuring = Measuring()
         if self._measuring is not None:
             self._measuring.wants_norms = measure == "norms"
         _measuring.current.measuring = self._measuring
+
+    def _follow(self, plan: Mapping[str, Any]) -> None:
+        """The next step was cut by this plan, and is trained by it."""
+        if plan is not self._plan:
+            self._plan = plan
+            self._planned_at = self._steps
+
+    def _keep_parts(self, micro_batch_size: Optional[int], accumulation: Optional[int]) -> None:
+        """Steps in these micro-batches, for a framework that cannot change them while it trains."""
+        self._steps_are_alike = True
+        if micro_batch_size is not None and (micro_batch_size, accumulation) != (self.micro_batch_size, self.accumulation):
+            self._take_plan({**self._plan, "microBatchSize": micro_batch_size, "accumulation": accumulation})
+
+    def _plan_ahead(self, left: int, default: Optional[int]) -> Tuple[_batches.Planned, Mapping[str, Any]]:
+        """The next step that a loader reads, where so many examples are left, and the plan by which: the newest."""
+        plan, self._plan = self._plan, self._newest
+        try:
+            return _batches.plan_step(self, left, default), self._newest
+        finally:
+            self._plan = plan
 
     def _measure(self, moment: float, position: Any) -> None:
         before, self._measured_to = self._measured_to, position

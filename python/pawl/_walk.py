@@ -43,10 +43,13 @@ class Walk:
                 f"Begin with {how}.",
             )
 
-    def step(self) -> None:
-        """Shows that training goes on. Nothing is saved here: no framework goes on from the middle of an epoch exactly."""
+    def step(self, taken: Optional[int] = None) -> None:
+        """A step of the optimizer is done, after so many of the epoch's examples where that is known.
+
+        Nothing is saved here: no framework goes on from the middle of an epoch exactly.
+        """
         if self.epoch is not None:
-            self.epoch.step()
+            self.epoch.step(taken)
 
     def end_epoch(
         self, metrics: Mapping[str, Any], examples: Optional[int], save: Optional[Callable[[Path], Any]], version: str
@@ -69,6 +72,12 @@ class Walk:
                 "Let the job file say when to stop ('epochs' and 'stop'), and leave out early stopping and limits of "
                 "steps or time.",
             )
+
+
+def sampler_of(loader: Any) -> Any:
+    """The ``pawl.torch.BatchSampler`` that a framework's loader takes its batches from; None where it is none."""
+    sampler = getattr(loader, "batch_sampler", None)
+    return sampler if hasattr(sampler, "_parts_at") else None
 
 
 def checkpoint_folder() -> Optional[Path]:

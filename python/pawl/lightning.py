@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 from . import Epoch, TrainerError, _random, run
-from ._walk import Walk, checkpoint_folder
+from ._walk import Walk, checkpoint_folder, sampler_of
 
 __all__ = ["PawlCallback", "restored"]
 
@@ -46,8 +46,8 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
     """Takes epochs from Pawl; reports each with ``trainer.callback_metrics`` and saves the trainer's own checkpoint.
 
     The job file says how many epochs there are; ``max_epochs`` and ``min_epochs`` of the trainer do not count. A training
-    dataloader with ``pawl.torch.BatchSampler`` has each epoch's order and batch size. ``examples`` is the number of
-    examples in an epoch, where it is to be reported.
+    dataloader with ``pawl.torch.BatchSampler`` has each epoch's order and batch size, and ``accumulate_grad_batches`` is set
+    so that the optimizer steps once in a batch. ``examples`` is the number of examples in an epoch, where it is to be reported.
     """
 
     def __init__(self, *, examples: Optional[int] = None) -> None:
@@ -55,6 +55,11 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
         self._walk: Optional[Walk] = None
         self._random: Optional[_random.States] = None
         self._reload_every = 0
+        self._accumulation = 1
+        # The optimizer's steps, of all epochs, and the examples of this one.
+        self._stepped = 0
+        self._taken: Optional[int] = None
+        self._weight = 1.0
 
     @property
     def epoch(self) -> Epoch:
@@ -79,6 +84,8 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
         trainer.fit_loop.min_epochs = 0
         trainer.fit_loop.max_epochs = run().epochs
         self._reload_every = trainer.reload_dataloaders_every_n_epochs
+        self._accumulation = 1
+        self._accumulate(trainer, pl_module)
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
         self._random = state_dict.get("random")
@@ -95,9 +102,43 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
         # resumes has its loader's iterator already, made with what on_fit_start restored.
         if not getattr(trainer.fit_loop, "is_resuming", False):
             self._restore_random()
+        self._accumulate(trainer, pl_module)
+        self._stepped = trainer.global_step
+        self._taken = None if sampler_of(trainer.train_dataloader) is None else 0
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any, **kwargs: Any) -> None:
-        self._walking().step()
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._weight = 1.0
+        sampler = sampler_of(trainer.train_dataloader)
+        if sampler is None or self._taken is None:
+            return
+        parts = sampler._parts_at(self._taken - self._taken % sampler._step_size)
+        part = parts[batch_idx % (self.epoch.accumulation or 1)]
+        # Lightning takes each for one of as many equal ones, and those at the end of the data may be fewer and smaller.
+        if pl_module.automatic_optimization:
+            self._weight = part * self._accumulation / sum(parts)
+        self._taken += part
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
+        weight = self._weight
+        if weight != 1.0 and loss.requires_grad:
+            loss.register_hook(lambda gradient: gradient * weight)
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
+    ) -> None:
+        # One step of Pawl's, however many optimizers stepped; none where gradients were accumulated only.
+        if trainer.global_step == self._stepped:
+            return
+        self._stepped = trainer.global_step
+        done = (batch_idx + 1) % (self.epoch.accumulation or 1)
+        is_last = trainer.is_last_batch or batch_idx + 1 == trainer.num_training_batches
+        if done != 0 and not is_last and not pl_module.automatic_optimization:
+            raise TrainerError(
+                "MISUSE",
+                f"The module stepped its optimizer after {done} of the {self.epoch.accumulation} micro-batches of a step.",
+                "In a module that optimizes by hand, step once in pawl.current().accumulation batches, and at the last.",
+            )
+        self._walking().step(self._taken)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._random = _random.capture()
@@ -113,7 +154,8 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
             trainer.should_stop = True
         else:
             # Lightning counts an epoch's batches only when it loads the dataloaders.
-            other = walk.epoch.micro_batch_size != trained.micro_batch_size
+            sizes = [(each.batch_size, each.micro_batch_size) for each in (trained, walk.epoch)]
+            other = sizes[0] != sizes[1]
             trainer.reload_dataloaders_every_n_epochs = 1 if other else self._reload_every
 
     def state_dict(self) -> Dict[str, Any]:
@@ -121,6 +163,25 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self._walking().check_end()
+        if self._accumulation != 1:
+            trainer.accumulate_grad_batches = 1
+
+    def _accumulate(self, trainer: Any, module: Any) -> None:
+        """Has the trainer make one step of the epoch's micro-batches."""
+        epoch = self.epoch
+        if epoch.accumulation is None:
+            return
+        if trainer.accumulate_grad_batches != self._accumulation:
+            raise TrainerError(
+                "MISUSE",
+                f"The trainer has accumulate_grad_batches={trainer.accumulate_grad_batches}, and Pawl's batchSize "
+                f"{epoch.batch_size} is a whole step of the optimizer: {epoch.accumulation} times {epoch.micro_batch_size}.",
+                "Leave accumulation to Pawl: give the job the batchSize of a whole step, and a microBatchSize where it is not "
+                "to be trained at once.",
+            )
+        # A module that optimizes by hand accumulates by hand.
+        if module.automatic_optimization:
+            self._accumulation = trainer.accumulate_grad_batches = epoch.accumulation
 
     def _walking(self) -> Walk:
         if self._walk is None:

@@ -19,7 +19,7 @@ import os
 from collections import deque
 from itertools import chain
 from pathlib import Path
-from typing import Any, Deque, Dict, Iterator, List, Optional, Union
+from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import _batches, _begin_with, _connect, _measuring, _random, current, run
 from ._epoch import Epoch
@@ -44,6 +44,8 @@ from ._torch_observe import observe
 __all__ = ["BatchSampler", "Sampler", "Step", "join", "load", "observe", "save", "seed", "steps"]
 
 _RANDOM = "random"
+_Ahead = Tuple[_batches.Planned, Mapping[str, Any]]
+"""A step that a loader has read, and the plan that it was cut by."""
 _resumed: Optional[_random.States] = None
 """Of the random generators, where training goes on in the middle of an epoch."""
 
@@ -101,7 +103,7 @@ class BatchSampler(torch.utils.data.Sampler[List[int]]):
     def __init__(self, size: int, *, default: Optional[int] = None) -> None:
         self.size = size
         self.default = default
-        self._ahead: Optional[Deque[_batches.Planned]] = None
+        self._ahead: Optional[Deque[_Ahead]] = None
 
     @property
     def batch_size(self) -> int:
@@ -123,18 +125,37 @@ class BatchSampler(torch.utils.data.Sampler[List[int]]):
         order = epoch.order(self.size)
         if self._ahead is None:
             epoch._loader_size = size
-            for start in range(taken, self.size, size):
-                yield order[start : start + size]
+            while taken < self.size:
+                for part in self._parts_at(taken):
+                    yield order[taken : taken + part]
+                    taken += part
             return
         while taken < self.size:
-            step = _batches.plan_step(epoch, self.size - taken, self.default)
-            self._ahead.append(step)
-            for part in step.sizes:
+            ahead = epoch._plan_ahead(self.size - taken, self.default)
+            self._ahead.append(ahead)
+            for part in ahead[0].sizes:
                 yield _batches.share_out(order[taken : taken + part])
                 taken += part
 
     def __len__(self) -> int:
-        return max(0, -(-(self.size - self._begin()) // self.batch_size))
+        whole, rest = divmod(max(0, self.size - self._begin()), self._step_size)
+        return whole * len(self._parts(self._step_size)) + len(self._parts(rest))
+
+    @property
+    def _step_size(self) -> int:
+        return current().batch_size or self.batch_size
+
+    def _parts_at(self, taken: int) -> List[int]:
+        """The sizes of the micro-batches of the step that begins after so many examples, in a loop of the trainer's own."""
+        return self._parts(min(self._step_size, self.size - taken))
+
+    def _parts(self, examples: int) -> List[int]:
+        size, epoch = self.batch_size, current()
+        if epoch._steps_are_alike and examples > 0:
+            count = max(-(-examples // size), min(examples, epoch.accumulation or 1))
+            cuts = [examples * place // count for place in range(count + 1)]
+            return [end - start for start, end in zip(cuts, cuts[1:])]
+        return [min(size, examples - start) for start in range(0, examples, size)]
 
     def _begin(self) -> int:
         # The last batch, which may be a small one, may have been counted as a whole one.
@@ -201,8 +222,9 @@ def _next(loaded: Iterator[Any]) -> Any:
 
 def _walk(epoch: Epoch, loader: Any, sampler: BatchSampler) -> Iterator[Step]:
     # Workers read ahead of what is trained: the sampler, which runs in this process, tells which steps it has begun.
-    ahead: Deque[_batches.Planned] = deque()
+    ahead: Deque[_Ahead] = deque()
     sampler._ahead = ahead
+    epoch._reads_ahead = True
     try:
         taken = sampler._begin()
         loaded = iter(loader)
@@ -210,10 +232,12 @@ def _walk(epoch: Epoch, loader: Any, sampler: BatchSampler) -> Iterator[Step]:
             if not ahead:
                 # A loader without workers asks the sampler when it is asked; it is given what it gave then.
                 first = _next(loaded)
-                step = Step(ahead[0], chain((first,), loaded))
+                rest = chain((first,), loaded)
             else:
-                step = Step(ahead[0], loaded)
-            planned = ahead.popleft()
+                rest = loaded
+            planned, plan = ahead.popleft()
+            step = Step(planned, rest)
+            epoch._follow(plan)
             if epoch._measuring is not None:
                 epoch._measuring.begin(planned.shape, planned.sizes)
             counted = epoch.steps
@@ -232,6 +256,8 @@ def _walk(epoch: Epoch, loader: Any, sampler: BatchSampler) -> Iterator[Step]:
             epoch.step(position=taken)
     finally:
         sampler._ahead = None
+        epoch._reads_ahead = False
+        epoch._follow(epoch._newest)
 
 
 def _check_alone(name: str) -> None:

@@ -6,12 +6,15 @@
     trainer.train(resume_from_checkpoint=pawl.transformers.restored())
 """
 
+import atexit
+import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from . import Epoch, TrainerError, run
-from ._walk import Walk, checkpoint_folder
+from . import Epoch, TrainerError, current, run
+from ._walk import Walk, checkpoint_folder, sampler_of
 
 try:
     import transformers
@@ -26,15 +29,44 @@ __all__ = ["PawlCallback", "restored"]
 
 _Callback: Any = transformers.TrainerCallback
 _FRAMEWORK = "Transformers"
+_STATE = "trainer_state.json"
 # What the Trainer logs beside metrics: how far it is, and how fast this machine is.
 _COUNTERS = {"epoch", "step"}
 _SPEEDS = ("total_flos", "_runtime", "_per_second")
 
 
 def restored() -> Optional[str]:
-    """What to give ``trainer.train`` as ``resume_from_checkpoint``; None where training begins. Raises TrainerError."""
+    """What to give ``trainer.train`` as ``resume_from_checkpoint``; None where training begins. Raises TrainerError.
+
+    To be called after the callback was made, which takes the epoch whose sizes it is to be trained with.
+    """
     folder = checkpoint_folder()
-    return None if folder is None else str(folder)
+    if folder is None:
+        return None
+    try:
+        size = current().micro_batch_size
+    except TrainerError:
+        raise TrainerError(
+            "MISUSE", "restored() does not know yet what is trained next.", "Make pawl.transformers.PawlCallback() before."
+        ) from None
+    return str(_at_size(folder, size))
+
+
+def _at_size(folder: Path, size: Optional[int]) -> Path:
+    """The checkpoint, to be trained on from in micro-batches of ``size``.
+
+    It holds the size that it was trained with, and the Trainer would take that for its loader, also where memory ran out since.
+    """
+    state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    if size is None or state.get("train_batch_size") in (None, size):
+        return folder
+    view = Path(tempfile.mkdtemp(prefix="pawl-"))
+    atexit.register(shutil.rmtree, view, ignore_errors=True)
+    for entry in folder.iterdir():
+        if entry.name != _STATE:
+            (view / entry.name).symlink_to(entry.resolve())
+    (view / _STATE).write_text(json.dumps({**state, "train_batch_size": size}), encoding="utf-8")
+    return view
 
 
 class PawlCallback(_Callback):  # type: ignore[misc]
@@ -47,9 +79,11 @@ class PawlCallback(_Callback):  # type: ignore[misc]
         self._walk = Walk(_FRAMEWORK)
         self._examples = examples
         self._metrics: Dict[str, Any] = {}
-        self._logged_at = 0
+        self._logged_at = self._taken = 0
         self._last: Optional[str] = None
         self._batch_size = self.epoch.batch_size
+        self._parts = self.epoch.micro_batch_size, self.epoch.accumulation
+        self.epoch._keep_parts(*self._parts)
 
     @property
     def epoch(self) -> Epoch:
@@ -85,6 +119,7 @@ class PawlCallback(_Callback):  # type: ignore[misc]
         self._walk.check_begin(
             round(state.epoch or 0), "trainer.train(resume_from_checkpoint=pawl.transformers.restored())"
         )
+        self._check_steps(args, state, kwargs.get("train_dataloader"))
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         given = self.epoch
@@ -95,6 +130,9 @@ class PawlCallback(_Callback):  # type: ignore[misc]
                 "Let no other callback set should_save, should_evaluate and should_log back in on_epoch_end.",
             )
         self._metrics = {}
+        self._taken = 0
+        # Memory may allow more at once than when this Trainer began, but it keeps what it was given.
+        given._keep_parts(*self._parts)
         if given.batch_size != self._batch_size:
             raise TrainerError(
                 "MISUSE",
@@ -104,7 +142,10 @@ class PawlCallback(_Callback):  # type: ignore[misc]
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._walk.step()
+        sampler = sampler_of(kwargs.get("train_dataloader"))
+        if sampler is not None:
+            self._taken = min(self._taken + sampler._step_size, sampler.size)
+        self._walk.step(None if sampler is None else self._taken)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # Now the Trainer logs, evaluates and saves, each where it is to; the last of these ends Pawl's epoch.
@@ -147,6 +188,28 @@ class PawlCallback(_Callback):  # type: ignore[misc]
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._walk.check_end()
+
+    def _check_steps(self, args: Any, state: Any, loader: Any) -> None:
+        """Refuses to train with other steps than Pawl's, which would go on otherwise than after an interruption."""
+        batch_size, (micro, accumulation) = self._batch_size, self._parts
+        if batch_size is not None and args.gradient_accumulation_steps != accumulation:
+            raise TrainerError(
+                "MISUSE",
+                f"The Trainer has gradient_accumulation_steps={args.gradient_accumulation_steps}, and Pawl's batchSize "
+                f"{batch_size} is a whole step of the optimizer: {accumulation} times {micro}.",
+                "Give TrainingArguments what callback.arguments() has. For larger steps, give the job a larger batchSize.",
+            )
+        if accumulation is None or accumulation == 1 or args.max_steps > 0 or not hasattr(loader, "__len__"):
+            return
+        batches = len(loader)
+        if state.max_steps < -(-batches // accumulation) * args.num_train_epochs:
+            raise TrainerError(
+                "MISUSE",
+                f"An epoch has {batches} micro-batches, which is no whole number of steps of {accumulation}, and "
+                f"{_FRAMEWORK} {transformers.__version__} takes what is left into the next one.",
+                "Give the Trainer a loader with pawl.torch.BatchSampler, let the batchSize divide the number of examples, or "
+                "use a newer Transformers.",
+            )
 
     def _take(self, values: Optional[Mapping[str, Any]]) -> None:
         for name, value in (values or {}).items():
