@@ -1,16 +1,26 @@
-import { type GradientNorms, type Measured, maxStretches, type Stretch } from "../core/measured.ts";
+import {
+  type GradientNorms,
+  keptByStep,
+  type Measured,
+  maxStretches,
+  type Stretch,
+} from "../core/measured.ts";
 import type { MetricValue } from "../core/metric-value.ts";
 
 /**
  * What was measured of one epoch: before a restored checkpoint, and from there on. A stretch that was cut in two is one again. Times and
- * memory are the machine's that trained: on another one those of before say nothing.
+ * memory are the machine's that trained: on another one those of before say nothing, and each says where it was trained.
  */
 export function mergeMeasured(
   before: Measured | undefined,
   since: Measured | undefined,
 ): Measured | undefined {
   if (before === undefined || since === undefined) return since ?? before;
-  const earlier = before.machine === since.machine ? before.stretches : before.stretches.map(withoutMachine);
+  const { machine = "local" } = before;
+  const earlier =
+    before.machine === since.machine
+      ? before.stretches
+      : before.stretches.map((stretch) => trainedElsewhere(stretch, machine));
   const last = earlier.at(-1);
   const [first, ...rest] = since.stretches;
   const stretches =
@@ -29,7 +39,10 @@ export function mergeMeasured(
 const isAlike = (a: Stretch, b: Stretch): boolean =>
   a.batchSize === b.batchSize && a.microBatchSize === b.microBatchSize && a.workers === b.workers;
 
-const withoutMachine = ({ timed: _timed, memory: _memory, ...rest }: Stretch): Stretch => rest;
+const trainedElsewhere = (
+  { timed: _timed, memory: _memory, ...rest }: Stretch,
+  machine: string,
+): Stretch => ({ machine, ...rest });
 
 function joined(a: Stretch, b: Stretch): Stretch {
   const timed =
@@ -55,22 +68,36 @@ const joinedTimes = (a: Timed, b: Timed): Timed => ({
   steps: a.steps + b.steps,
 });
 
-/** Norms of other sizes cannot be added up: those that rest on more steps are kept. */
+/** What is no number says nothing of the others. Norms of other sizes cannot be added up: those that count for more are kept. */
 function joinedNorms(a: GradientNorms, b: GradientNorms): GradientNorms {
+  if (!areNumbers(a)) return b;
+  if (!areNumbers(b)) return a;
+  const { weight: newer = b.steps } = b;
+  // As if the one who measured b had gone on from a.
+  const older = (a.weight ?? a.steps) * (b.weight === undefined ? 1 : keptByStep ** b.steps);
   if (a.small.examples !== b.small.examples || a.large.examples !== b.large.examples)
-    return a.steps > b.steps ? a : b;
+    return older > newer ? a : b;
   const of = (which: "small" | "large") => ({
     examples: b[which].examples,
-    squaredNorm: mean(a[which].squaredNorm, a.steps, b[which].squaredNorm, b.steps),
+    squaredNorm: mean(a[which].squaredNorm, older, b[which].squaredNorm, newer),
   });
-  return { small: of("small"), large: of("large"), steps: a.steps + b.steps };
+  const isPlain = a.weight === undefined && b.weight === undefined;
+  return {
+    small: of("small"),
+    large: of("large"),
+    steps: a.steps + b.steps,
+    ...(isPlain ? {} : { weight: older + newer }),
+  };
 }
 
+const areNumbers = ({ small, large }: GradientNorms): boolean =>
+  typeof small.squaredNorm === "number" && typeof large.squaredNorm === "number";
+
 /** A word is no number, and makes none of what it is added to. */
-function mean(a: MetricValue, stepsA: number, b: MetricValue, stepsB: number): MetricValue {
+function mean(a: MetricValue, weightA: number, b: MetricValue, weightB: number): MetricValue {
   if (typeof a !== "number") return a;
   if (typeof b !== "number") return b;
   // Weights first: the largest numbers too have a mean.
-  const share = stepsB / (stepsA + stepsB);
+  const share = weightB / (weightA + weightB);
   return a * (1 - share) + b * share;
 }

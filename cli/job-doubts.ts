@@ -1,10 +1,11 @@
+import { smallParts } from "../core/batch-problems.ts";
 import { scalingOf } from "../core/decisions/plan.ts";
 import type { TrainingJob } from "../core/job.ts";
 import { sizes } from "../core/policies/batch-size/bounds.ts";
 
 /** Settings of a job that are allowed and do nothing, or work against each other: words, not errors. */
 export function jobDoubts(job: TrainingJob): string[] {
-  return [...scalingDoubts(job), ...sizeDoubts(job)];
+  return [...scalingDoubts(job), ...sizeDoubts(job), ...partDoubts(job)];
 }
 
 function scalingDoubts(job: TrainingJob): string[] {
@@ -34,4 +35,14 @@ function sizeDoubts({ batchSize: policy }: TrainingJob): string[] {
   return more.length > 0
     ? []
     : [`batchSize.max: leaves one size to choose from, ${only}: ${policy.policy} has no choice`];
+}
+
+function partDoubts(job: TrainingJob): string[] {
+  const found = smallParts(job);
+  if (found === undefined) return [];
+  const { batchSize, most, accumulation, microBatchSize, missing } = found;
+  const first = job.microBatchSize === "auto" ? " at first" : "";
+  return [
+    `microBatchSize: a batch of ${batchSize} is trained as ${accumulation} times ${microBatchSize}${first}, since ${batchSize} have no ${missing}; a multiple of ${most} has`,
+  ];
 }

@@ -1,7 +1,7 @@
 import { boundsProblems, sizes } from "./policies/batch-size/bounds.ts";
 import { type BatchSizePolicy, isAdaptive, smallestSize } from "./policies/batch-size/index.ts";
 import type { LearningRatePolicy } from "./policies/learning-rate.ts";
-import { type MemoryPolicy, splitBatch } from "./policies/memory.ts";
+import { type MemoryPolicy, missingParts, type Split, splitAsWanted, splitBatch } from "./policies/memory.ts";
 
 /** The fields of a job that speak of the batch size. */
 interface BatchFields {
@@ -20,6 +20,30 @@ export interface BatchProblem {
 function sizesOf(policy: BatchSizePolicy): readonly number[] {
   if (policy.policy === "fixed") return [policy.size];
   return policy.policy === "schedule" ? policy.steps.map(({ size }) => size) : sizes(policy);
+}
+
+/** A batch that is trained in parts much smaller than the job wants. */
+export interface SmallParts extends Split {
+  readonly batchSize: number;
+  /** So many are wanted at once. */
+  readonly most: number;
+  /** What it would have to have, in words. */
+  readonly missing: string;
+}
+
+/** Of the sizes that the job's policy can choose the one with the smallest parts, where these are much smaller than it wants. */
+export function smallParts({ batchSize: policy, microBatchSize: wanted, memory }: BatchFields) {
+  if (policy === undefined || wanted === undefined) return undefined;
+  const found = sizesOf(policy).flatMap((batchSize): SmallParts[] => {
+    const {
+      microBatchSize,
+      accumulation,
+      most = batchSize,
+    } = splitAsWanted(batchSize, wanted, undefined, memory, true);
+    const missing = missingParts(batchSize, microBatchSize, most);
+    return missing === undefined ? [] : [{ batchSize, most, microBatchSize, accumulation, missing }];
+  });
+  return found.toSorted((a, b) => a.microBatchSize - b.microBatchSize)[0];
 }
 
 const needsSize = "is a part of the batch size: give batchSize too";

@@ -36,6 +36,19 @@ export const keptTimings = 12;
 /** Machines whose timings are kept. */
 export const keptMachines = 4;
 
+/** Bars that are kept: the newest. */
+export const keptBars = 8;
+
+/** What did not pay, and what lies beyond it, for as long as fewer examples are trained. */
+export const Bar = z.strictObject({
+  size: Size,
+  direction: z.enum(["up", "down"]),
+  untilExamples: z.int().min(0),
+  /** Where it was for the times of steps: on another machine it may pay. */
+  machine: z.string().optional(),
+});
+export type Bar = z.infer<typeof Bar>;
+
 /**
  * What a run has learnt of its batch size from what its trainer measured: the sum over all its stretches, in order, so that it is
  * the same whether training was interrupted or not. Kept with each checkpoint. Bounded.
@@ -51,6 +64,8 @@ export const BatchProgress = z.strictObject({
   epochStart: z.strictObject({ epoch: Ordinal, size: Size }),
   /** Examples in all stretches. */
   examples: z.int().min(0),
+  /** Those of the newest epoch that is whole. */
+  epochExamples: z.int().min(0).optional(),
   noise: NoiseEstimate.optional(),
   /** The newest noise scale that could be trusted, in examples: the learning rate does not jump where it is in doubt. */
   noiseScale: z.number().optional(),
@@ -63,9 +78,9 @@ export const BatchProgress = z.strictObject({
   /** Oldest first. */
   changes: z.array(BatchChange).max(keptChanges),
   /** Sizes that did not pay, and those beyond them, are not tried until so many examples are trained. */
-  barred: z
-    .array(z.strictObject({ size: Size, direction: z.enum(["up", "down"]), untilExamples: z.int().min(0) }))
-    .max(4),
+  barred: z.array(Bar).max(keptBars),
+  /** Changes that were undone, in all, by their direction: each makes the bar that it leaves twice as long. */
+  failures: z.strictObject({ up: z.int().min(0), down: z.int().min(0) }).optional(),
   /**
    * Of the metric that the policy follows, else of the one that tells whether training got worse: the best value, the epoch that had
    * it, the newest value and epoch, and how much it changes from epoch to epoch, the newest counted most.
@@ -80,6 +95,8 @@ export const BatchProgress = z.strictObject({
       swing: z.number().min(0).optional(),
     })
     .optional(),
+  /** Whether that metric was no number when it was reported last. */
+  metricLost: z.boolean().optional(),
   optimizer: z.string().optional(),
   /** Whether the trainer takes another size between two steps. */
   resizes: z.boolean(),

@@ -3,7 +3,7 @@ import * as z from "zod";
 /**
  * What follows a failure. `at-once`: another attempt. `wait`: another, after a backoff. `elsewhere`: on the other market
  * where the job allows it, else after a backoff. `shrink`: with a smaller micro-batch. `roll-back`: from an earlier checkpoint
- * with a lower learning rate. `give-up`: none, until somebody starts the run again.
+ * with a lower learning rate or without a growth of the batch size. `give-up`: none, until somebody starts the run again.
  */
 export const recoveryActions = ["at-once", "wait", "elsewhere", "shrink", "roll-back", "give-up"] as const;
 export type RecoveryAction = (typeof recoveryActions)[number];

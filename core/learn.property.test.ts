@@ -2,16 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchProgress } from "./batch-progress.ts";
 import { goodput } from "./estimators/goodput.ts";
-import { TrainingJob } from "./job.ts";
+import type { TrainingJob } from "./job.ts";
 import { learn } from "./learn.ts";
-import { Measured, type Stretch } from "./measured.ts";
+import { Measured } from "./measured.ts";
 import type { MetricValue } from "./metric-value.ts";
 import { Bounds, rangeOf, sizes } from "./policies/batch-size/bounds.ts";
-import { type BatchSizePolicy, chooseBatchSize } from "./policies/batch-size/index.ts";
+import { chooseBatchSize } from "./policies/batch-size/index.ts";
+import { gpu, jobWith, policyOf } from "./testing/stretches.ts";
 import { type Truth, trainSynthetic } from "./testing/synthetic-trainer.ts";
-
-const jobWith = (batchSize: unknown, more: object = {}): TrainingJob =>
-  TrainingJob.parse({ name: "digits", command: ["train"], epochs: 100, batchSize, ...more });
 
 const adaptive = ["plateau", "noise-scale", "throughput", "goodput", "auto"] as const;
 
@@ -68,11 +66,6 @@ const history = fc.array(fc.record({ measured: anything, loss: metricValue }), {
   minLength: 1,
   maxLength: 8,
 });
-
-const policyOf = ({ batchSize }: TrainingJob): Extract<BatchSizePolicy, { hold: number }> => {
-  if (batchSize === undefined || !("hold" in batchSize)) throw new Error("not adaptive");
-  return batchSize;
-};
 
 const folded = (job: TrainingJob, epochs: readonly Epoch[]) =>
   epochs.reduce<BatchProgress | undefined>((state, { measured, loss }, index) => {
@@ -193,8 +186,13 @@ describe("the size chosen", () => {
             // What is taken back is no growth, nor is what is held then.
             return epoch === index + 1 && reason.includes(" for ") && !reason.includes(": it trained ");
           });
-          for (const { choice } of chosen)
-            expect(choice.size).toBeLessThanOrEqual((entered?.batchSize ?? 0) * policy.growth);
+          const begins = entered?.batchSize ?? 0;
+          const next = ladder.find((size) => size > begins) ?? 0;
+          for (const { examples, choice } of chosen) {
+            // Where an epoch begins a rung is always allowed.
+            const most = Math.max(begins * policy.growth, examples === 0 ? next : 0);
+            expect(choice.size).toBeLessThanOrEqual(most);
+          }
           for (const { batchSize, timed } of measured.stretches) {
             const rung = ladder.find((size) => size > largest) ?? 0;
             if (largest > 0 && batchSize > largest) {
@@ -210,6 +208,38 @@ describe("the size chosen", () => {
     expect(changes).toBeGreaterThan(20);
   });
 
+  it("leaves eight whole steps in an epoch once its examples are known, unless the job begins with fewer", () => {
+    let grown = 0;
+    fc.assert(
+      fc.property(jobs, fc.integer({ min: 20, max: 5000 }), fc.nat(), (job, examples, seed) => {
+        const { looks } = trainSynthetic(
+          job,
+          { ...gpu, noiseScale: () => 5000 },
+          { epochs: 5, examples, seed },
+        );
+        const first = looks[0]?.choice.size ?? 0;
+        for (const [index, { epoch, choice }] of looks.entries()) {
+          if (epoch === 1 || choice.size <= (looks[index - 1]?.choice.size ?? 0)) continue;
+          if (choice.reason.includes(": it trained ")) continue;
+          grown += 1;
+          // An epoch of the synthetic trainer has up to a batch more.
+          const whole = examples + (looks[index - 1]?.choice.size ?? 0);
+          expect(choice.size <= first || whole / choice.size >= 8).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(grown).toBeGreaterThan(20);
+  });
+
+  it("grows only where epochs begin, rung by rung, with a growth of 1", () => {
+    const job = jobWith({ policy: "noise-scale", max: 1024, growth: 1 });
+    const truth = { ...gpu, noiseScale: () => 5000 };
+    const { epochs } = trainSynthetic(job, truth, { epochs: 5, examples: 20_000, seed: 1 });
+    const sizesIn = epochs.map(({ measured: { stretches } }) => stretches.map(({ batchSize }) => batchSize));
+    expect(sizesIn).toEqual([[32], [64], [128], [256], [512]]);
+  });
+
   it.each(adaptive)("is the same by %s in seconds, in minutes and in nanoseconds", (policy) => {
     const sizesIn = (unit: number, seed: number) => {
       const truth = { ...gpu, seconds: (size: number) => gpu.seconds(size) / unit };
@@ -223,13 +253,6 @@ describe("the size chosen", () => {
     }
   });
 });
-
-/** A step takes as long as 100 examples do, before the first of them. */
-const gpu: Truth = {
-  seconds: (size) => 0.01 + 0.0001 * size,
-  noiseScale: (epoch) => 100 * epoch,
-  jitter: { time: 0.05, norms: 0.1 },
-};
 
 describe("on input that only fluctuates", () => {
   const truths = [0, 0.001, 0.01, 0.1].flatMap((constant) =>
@@ -258,7 +281,9 @@ describe("on input that only fluctuates", () => {
       [1, 2, 3].map((seed) => {
         const seconds = (size: number) => constant + each * size;
         const truth: Truth = { seconds, noiseScale: () => noise, jitter: { time: 0.1, norms: 0.3 } };
-        const { learnt } = trainSynthetic(jobWith("auto"), truth, { epochs: 60, examples: 4000, seed });
+        // An epoch has steps enough of all sizes.
+        const given = { epochs: 15, examples: 20_000, seed };
+        const { learnt } = trainSynthetic(jobWith("auto"), truth, given);
         const ladder = sizes(Bounds.parse({}));
         const value = (size: number) => goodput(size, seconds(size), noise, 32);
         const best = ladder.toSorted((a, b) => value(b) - value(a))[0] ?? 0;
@@ -271,272 +296,5 @@ describe("on input that only fluctuates", () => {
     // Luck with times a tenth off to both sides leaves a few a little further away.
     expect(settled.length / shares.length).toBeGreaterThan(0.98);
     expect(Math.min(...shares.map(({ share }) => share))).toBeGreaterThan(0.85);
-  });
-});
-
-const stretch = (batchSize: number, more: Partial<Stretch> = {}): Stretch => ({
-  batchSize,
-  microBatchSize: batchSize,
-  workers: 1,
-  steps: 800,
-  examples: 800 * batchSize,
-  timed: { stepSeconds: gpu.seconds(batchSize), steps: 20 },
-  norms: {
-    small: { examples: batchSize / 2, squaredNorm: 1 + 800 / batchSize },
-    large: { examples: batchSize, squaredNorm: 1 + 400 / batchSize },
-    steps: 400,
-  },
-  ...more,
-});
-
-const told = (...stretches: Stretch[]): Measured => ({ stretches, resizes: true, optimizer: "SGD" });
-
-const learntAfter = (job: TrainingJob, ...epochs: Stretch[][]) =>
-  epochs.reduce<BatchProgress | undefined>(
-    (state, stretches, index) => learn(state, { epoch: index + 1, measured: told(...stretches) }, job),
-    undefined,
-  );
-
-const reasonAfter = (job: TrainingJob, learnt: BatchProgress | undefined, epoch = 2): string =>
-  chooseBatchSize(policyOf(job), { epoch, learnt, microBatchLimit: undefined }).reason;
-
-describe("measurements that cannot be right", () => {
-  const job = jobWith({ policy: "goodput" });
-  const { norms: good } = stretch(64);
-  if (good === undefined) throw new Error("no norms");
-
-  it.each([
-    [
-      "a norm that is NaN",
-      { norms: { ...good, large: { examples: 64, squaredNorm: "NaN" as const } } },
-      /is NaN/,
-    ],
-    [
-      "a negative norm",
-      { norms: { ...good, small: { examples: 32, squaredNorm: -3 } } },
-      /-3, which is negative/,
-    ],
-    [
-      "norms at one size",
-      { norms: { ...good, small: { examples: 64, squaredNorm: 3 } } },
-      /cannot be compared/,
-    ],
-    ["a step that took no time", { timed: { stepSeconds: 0, steps: 20 } }, /took 0 s, which cannot be/],
-    ["a step that took less", { timed: { stepSeconds: -2, steps: 20 } }, /took -2 s, which cannot be/],
-    ["a step without end", { timed: { stepSeconds: "Infinity" as const, steps: 20 } }, /took Infinity s/],
-    ["a clock that jumped", { timed: { stepSeconds: 3600, steps: 20 } }, /took 3600 s, where about 0.016 s/],
-    [
-      "a noise scale 1000 times smaller",
-      {
-        norms: {
-          ...good,
-          small: { examples: 32, squaredNorm: 1.001 },
-          large: { examples: 64, squaredNorm: 1 },
-        },
-      },
-      /swings/,
-    ],
-  ])("hold the size and say so: %s", (_what, bad, words) => {
-    const well = [stretch(64), stretch(64)];
-    expect(reasonAfter(job, learntAfter(job, well))).not.toMatch(words);
-    const reason = reasonAfter(job, learntAfter(job, well, [stretch(64, bad)]), 3);
-    expect(reason).toMatch(/^batch size 64 held: /);
-    expect(reason).toMatch(words);
-  });
-
-  it.each([
-    ["no norms at all", { norms: undefined }, "no gradient norms are reported"],
-    ["no timings at all", { timed: undefined }, "too few of its steps are timed"],
-    ["three steps", { steps: 3, examples: 192 }, "3 of 8 steps trained with it"],
-    [
-      "norms of three steps",
-      { norms: { ...good, steps: 3 } },
-      "gradient norms were measured in 3 steps, and 4 are needed",
-    ],
-  ])("hold the size and say so: %s", (_what, { ...bad }, words) => {
-    const learnt = learntAfter(job, [JSON.parse(JSON.stringify({ ...stretch(64), ...bad }))]);
-    expect(reasonAfter(job, learnt)).toBe(`batch size 64 held: ${words}`);
-  });
-
-  it("are counts that have no end, and leave a state that can be kept", () => {
-    const most = 2 ** 40;
-    const endless = stretch(64, { steps: most, examples: most });
-    const epochs = Array.from({ length: 9 }, () => endless);
-    const whole = { ...learntAfter(job, epochs) };
-    const near = {
-      ...whole,
-      examples: Number.MAX_SAFE_INTEGER - 9,
-      stepsAtSize: Number.MAX_SAFE_INTEGER - 9,
-    };
-    const learnt = learn(
-      BatchProgress.parse(near),
-      { epoch: 10, measured: { stretches: [endless, stretch(128)], resizes: true } },
-      job,
-    );
-    expect(BatchProgress.safeParse(JSON.parse(JSON.stringify(learnt))).error).toBeUndefined();
-    expect(learnt?.examples).toBe(Number.MAX_SAFE_INTEGER);
-  });
-
-  it("are forgotten once they are well again", () => {
-    const bad = stretch(64, { timed: { stepSeconds: "NaN", steps: 20 } });
-    expect(learntAfter(job, [stretch(64)], [bad])?.trouble).toBeDefined();
-    expect(learntAfter(job, [stretch(64)], [bad], [stretch(64)])).not.toHaveProperty("trouble");
-  });
-
-  it("say that norms are missing where there were some", () => {
-    const { norms: _norms, ...without } = stretch(64);
-    expect(reasonAfter(job, learntAfter(job, [stretch(64)], [without]), 3)).toContain(
-      "reports no gradient norms any more",
-    );
-  });
-
-  it("say that norms are missing in short stretches too", () => {
-    const { norms: _norms, ...without } = stretch(64, { steps: 8, examples: 512 });
-    const once = learntAfter(job, [stretch(64)], [without]);
-    expect(once).not.toHaveProperty("trouble");
-    expect(learntAfter(job, [stretch(64)], [without], [without])?.trouble).toContain(
-      "no gradient norms any more",
-    );
-    expect(learntAfter(job, [stretch(64)], [without], [stretch(64)])).not.toHaveProperty("stepsWithoutNorms");
-  });
-
-  it("are not followed down a hundredfold before the next ones say the same, however short the first ones were", () => {
-    const few = (size: number, squaredNorm: number, trace: number) =>
-      stretch(size, {
-        steps: 8,
-        examples: 8 * size,
-        norms: {
-          small: { examples: size / 2, squaredNorm: squaredNorm + trace / (size / 2) },
-          large: { examples: size, squaredNorm: squaredNorm + trace / size },
-          steps: 8,
-        },
-      });
-    const before = [few(32, 1, 300), few(64, 1, 300), few(128, 1, 300)];
-    const fell = learntAfter(job, before, [few(128, 100, 1)]);
-    expect(reasonAfter(job, fell, 2)).toMatch(/^batch size 128 held: the noise scale fell from 300 to 0\.0/);
-    const twice = learntAfter(job, before, [few(128, 100, 1)], [few(128, 100, 1)]);
-    expect(twice).not.toHaveProperty("trouble");
-    expect(twice?.noiseScale).toBeLessThan(1);
-  });
-
-  it("are believed when the next ones say the same: then it is the machine that changed", () => {
-    const slow = stretch(64, { timed: { stepSeconds: 10, steps: 20 } });
-    const once = learntAfter(job, [stretch(32), stretch(64)], [slow]);
-    expect(once?.timings.local?.map(({ batchSize }) => batchSize)).toEqual([32, 64]);
-    const twice = learntAfter(job, [stretch(32), stretch(64)], [slow], [slow]);
-    expect(twice?.timings.local?.map(({ stepSeconds }) => stepSeconds)).toEqual([10]);
-    expect(twice).not.toHaveProperty("suspect");
-  });
-});
-
-describe("a change of the size", () => {
-  const slow = (batchSize: number) =>
-    stretch(batchSize, { timed: { stepSeconds: batchSize ** 2 / 1e5, steps: 20 } });
-
-  it("that trains slower is taken back at once, and not tried again before the examples have doubled", () => {
-    const job = jobWith({ policy: "goodput" });
-    const learnt = learntAfter(job, [slow(32), slow(64)]);
-    expect(learnt?.changes).toMatchObject([{ number: 1, from: 32, to: 64, step: 800, outcome: "undone" }]);
-    expect(learnt?.changes[0]?.obtainedGain).toBeCloseTo(0.5 * (432 / 464), 2);
-    const back = chooseBatchSize(policyOf(job), { epoch: 1, learnt, microBatchLimit: undefined });
-    expect(back).toMatchObject({ size: 32, reason: "batch size 32 for 64: it trained 0.47 times as fast" });
-    const again = learntAfter(job, [slow(32), slow(64), slow(32)]);
-    expect(again?.changes[1]).toMatchObject({ from: 64, to: 32, outcome: "back" });
-    expect(again?.barred).toEqual([{ size: 64, direction: "up", untilExamples: 2 * 800 * 96 }]);
-    expect(reasonAfter(job, again, 1)).toContain(
-      "64 and more not tried again before 153600 examples are trained",
-    );
-  });
-
-  it("that trains faster is kept, with what was predicted and what was obtained", () => {
-    const job = jobWith({ policy: "goodput" });
-    const learnt = learntAfter(job, [stretch(32), stretch(64), stretch(128)]);
-    expect(learnt?.changes.map(({ outcome }) => outcome)).toEqual(["kept", "kept"]);
-    const [, second] = learnt?.changes ?? [];
-    const truth = ((128 / gpu.seconds(128)) * (400 + 64)) / ((64 / gpu.seconds(64)) * (400 + 128));
-    expect(second?.obtainedGain).toBeCloseTo(truth, 1);
-    expect(second?.predictedGain).toBeCloseTo(truth, 1);
-  });
-
-  it("that the job's bounds forced is not taken back, whatever it obtained", () => {
-    const wide = learntAfter(jobWith({ policy: "goodput", start: 256 }), [stretch(256)]);
-    const job = jobWith({ policy: "goodput", start: 64, max: 64 });
-    const learnt = learn(wide, { epoch: 2, measured: told(stretch(64)) }, job);
-    expect(learnt?.changes).toMatchObject([{ from: 256, to: 64, outcome: "kept" }]);
-    expect(learnt?.changes[0]?.obtainedGain).toBeLessThan(0.9);
-    expect(learnt?.barred).toEqual([]);
-  });
-
-  it("is judged by nothing where the machine changed with it", () => {
-    const job = jobWith({ policy: "goodput" });
-    const first = learn(undefined, { epoch: 1, measured: { ...told(slow(32)), machine: "g5.xlarge" } }, job);
-    const learnt = learn(first, { epoch: 2, measured: { ...told(slow(64)), machine: "p4d.24xlarge" } }, job);
-    expect(learnt?.changes).toMatchObject([{ outcome: "open" }]);
-    expect(Object.keys(learnt?.timings ?? {})).toEqual(["g5.xlarge", "p4d.24xlarge"]);
-  });
-
-  it("that seems not to pay is measured longer before it is taken back, and not waited for on another machine", () => {
-    const job = jobWith({ policy: "goodput" });
-    const few = { ...slow(64), timed: { stepSeconds: 64 ** 2 / 1e5, steps: 5 } };
-    const learnt = learntAfter(job, [slow(32), few]);
-    expect(learnt?.changes).toMatchObject([{ outcome: "open", obtainedGain: expect.closeTo(0.47, 2) }]);
-    expect(reasonAfter(job, learnt, 1)).toContain(
-      "held: it seems 0.466 times as fast as 32, and 5 timed steps",
-    );
-    expect(learntAfter(job, [slow(32), few], [slow(64)])?.changes).toMatchObject([{ outcome: "undone" }]);
-    const elsewhere = { ...told(stretch(64)), machine: "p4d.24xlarge" };
-    const moved = learn(learnt, { epoch: 2, measured: elsewhere }, job);
-    expect(moved?.changes).toMatchObject([{ outcome: "open" }]);
-    expect(moved?.changes[0]).not.toHaveProperty("obtainedGain");
-  });
-
-  it("that failed may be tried again when its bar has ended, and what was timed of it is forgotten", () => {
-    const job = jobWith({ policy: "goodput" });
-    const again = learntAfter(job, [slow(32), slow(64), slow(32)], [slow(32)]);
-    expect(again?.barred).toHaveLength(1);
-    const later = learntAfter(job, [slow(32), slow(64), slow(32)], [slow(32)], [slow(32)]);
-    expect(later?.barred).toEqual([]);
-    expect(later?.timings.local?.map(({ batchSize }) => batchSize)).toEqual([32]);
-  });
-
-  const losses = (job: TrainingJob, ...given: [size: number, loss: number][]) =>
-    given.reduce<BatchProgress | undefined>((state, [size, loss], index) => {
-      const [epoch, measured] = [index + 1, told(stretch(size))];
-      return learn(
-        state,
-        { epoch, measured, report: { epoch, metrics: { loss }, seconds: 1, measured } },
-        job,
-      );
-    }, undefined);
-
-  it("after which the loss is clearly worse is taken back, however fast it is", () => {
-    const job = jobWith({ policy: "goodput" });
-    const learnt = losses(job, [32, 1], [32, 0.9], [32, 0.82], [64, 1.5]);
-    expect(learnt?.changes).toMatchObject([
-      { to: 64, outcome: "undone", because: "loss became worse with it, 1.5 after 0.82" },
-    ]);
-    expect(reasonAfter(job, learnt, 5)).toBe(
-      "batch size 32 for 64: loss became worse with it, 1.5 after 0.82",
-    );
-  });
-
-  it("is kept where the loss moves as it did before, or where it is another epoch that is worse", () => {
-    const job = jobWith({ policy: "goodput" });
-    expect(losses(job, [32, 1], [32, 0.8], [32, 0.9], [64, 1])?.changes).toMatchObject([{ outcome: "kept" }]);
-    expect(losses(job, [32, 1], [32, 0.9], [64, 0.8], [64, 2])?.changes).toMatchObject([{ outcome: "kept" }]);
-  });
-
-  it("is none of Pawl's where the job fixes the sizes", () => {
-    const schedule = {
-      policy: "schedule",
-      steps: [
-        { fromEpoch: 1, size: 32 },
-        { fromEpoch: 2, size: 64 },
-      ],
-    };
-    for (const batchSize of [32, schedule]) {
-      const learnt = losses(jobWith(batchSize), [32, 1], [64, 9]);
-      expect(learnt).toMatchObject({ size: 64, changeCount: 0, changes: [] });
-    }
   });
 });

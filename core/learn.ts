@@ -1,7 +1,9 @@
 import type { BatchProgress } from "./batch-progress.ts";
 import { noiseScale, normsProblem, smoothed } from "./estimators/noise-scale.ts";
 import type { TrainingJob } from "./job.ts";
-import { followedGoal, judged, resized, unbarred, withMetric } from "./learnt-changes.ts";
+import { unbarred } from "./learnt-bars.ts";
+import { givenUp, judged, resized } from "./learnt-changes.ts";
+import { followedGoal, withMetric } from "./learnt-metric.ts";
 import { withTiming } from "./learnt-timings.ts";
 import type { Measured, Stretch } from "./measured.ts";
 import { type BatchSizePolicy, policyInForce, usesNorms } from "./policies/batch-size/index.ts";
@@ -59,9 +61,13 @@ function begun(
 function timed(state: BatchProgress, stretch: Stretch): { state: BatchProgress; problem?: string } {
   if (stretch.timed === undefined) return { state };
   const { suspect: _suspect, ...rest } = state;
-  const { problem, ...known } = withTiming(state, stretch, stretch.timed);
-  if (problem !== undefined) return { state: { ...rest, ...known }, problem };
-  return { state: { ...rest, ...known, timedAtSize: sum(state.timedAtSize, stretch.timed.steps) } };
+  const taken = withTiming(state, stretch, stretch.timed);
+  if ("problem" in taken) {
+    const { problem, ...known } = taken;
+    return { state: { ...rest, ...known }, problem };
+  }
+  const { steps, ...known } = taken;
+  return { state: { ...rest, ...known, timedAtSize: sum(state.timedAtSize, steps) } };
 }
 
 /** A stretch without norms; they are missed where there were some before. */
@@ -149,5 +155,10 @@ export function learn(
   }
   if (state === undefined || report === undefined) return state;
   const policy = policyInForce(job.batchSize, state);
-  return withMetric(state, report, followedGoal(policy, job.stop), policy);
+  // Where there were more stretches than are kept, the trainer may know of more.
+  const counted = measured.stretches.reduce((all, { examples }) => sum(all, examples), 0);
+  const epochExamples = Math.max(counted, report.examples ?? 0);
+  const whole = epochExamples === 0 ? state : { ...state, epochExamples };
+  const told = withMetric(whole, report, followedGoal(policy, job.stop), policy);
+  return givenUp(told, epoch, policy);
 }

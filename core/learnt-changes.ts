@@ -1,16 +1,11 @@
 import { type BatchChange, type BatchProgress, keptChanges } from "./batch-progress.ts";
-import { withoutTimings } from "./learnt-timings.ts";
-import { isBetter, type MetricGoal } from "./metric-goal.ts";
+import { asPassed, directionOf, withBar, withFailure } from "./learnt-bars.ts";
 import { rangeOf } from "./policies/batch-size/bounds.ts";
 import { type BatchSizePolicy, usesNorms } from "./policies/batch-size/index.ts";
 import { enoughSteps, gain, leastGain, speedOf } from "./policies/batch-size/speed.ts";
-import type { Metrics } from "./report.ts";
-
-/** So many times as much as the metric usually changes in an epoch is more than chance. */
-const clearly = 4;
 
 /** What a policy that does not follow what is measured leaves as it is. */
-const isFollowed = (
+export const isFollowed = (
   policy: BatchSizePolicy | undefined,
 ): policy is Extract<BatchSizePolicy, { hold: number }> => policy !== undefined && "hold" in policy;
 
@@ -24,27 +19,15 @@ const replaced = (state: BatchProgress, change: BatchChange): BatchProgress => (
 });
 
 /**
- * Nothing on this side of `size` is tried before the examples trained have doubled; before four times as many where that failed
- * before, and so on.
+ * `state` in which the newest change has failed, on `machine` only where that is given: the policy goes back at once, and does not
+ * come again soon.
  */
-function withBar(state: BatchProgress, size: number, direction: "up" | "down"): BatchProgress {
-  const { examples } = state;
-  const failures = state.changes.filter(
-    ({ outcome, ...change }) => outcome === "undone" && directionOf(change) === direction,
-  ).length;
-  const bar = {
-    size,
-    direction,
-    untilExamples: Math.min(Number.MAX_SAFE_INTEGER, 2 ** Math.max(1, failures) * examples),
-  };
-  return { ...state, barred: [...state.barred, bar].slice(-4) };
-}
-
-const directionOf = ({ from, to }: Pick<BatchChange, "from" | "to">) => (to > from ? "up" : "down");
-
-/** `state` in which the newest change has failed: the policy goes back at once, and does not come again soon. */
-const taken = (state: BatchProgress, change: BatchChange, because: string): BatchProgress =>
-  withBar(replaced(state, { ...change, outcome: "undone", because }), change.to, directionOf(change));
+export const taken = (
+  state: BatchProgress,
+  change: BatchChange,
+  because: string,
+  where: { readonly machine?: string } = {},
+): BatchProgress => withFailure(replaced(state, { ...change, outcome: "undone", because }), change, where);
 
 /**
  * `state` at another size, from this stretch on. Where that goes back and forth, what was left is barred as after a
@@ -77,18 +60,16 @@ export function resized(
     ...(known && !back ? { predictedGain: gain(before, after, noiseFor(policy, state)) } : {}),
     outcome: back ? "back" : "open",
   };
-  // What was not measured by now will not be: training has gone on from it.
-  const earlier = state.changes.map((each) =>
-    each.outcome === "open" ? { ...each, outcome: "kept" as const } : each,
-  );
+  const earlier = state.changes.map(asPassed);
   const changed = { ...now, changeCount: number, changes: [...earlier, change].slice(-keptChanges) };
-  const turned =
-    !back && last !== undefined && last.outcome !== "back" && directionOf(last) !== directionOf(change);
-  return turned ? withBar(changed, from, directionOf(last)) : changed;
+  // One that was gone back from with all that came of it did not lead here.
+  const led = last !== undefined && last.outcome !== "back" && last.to === from;
+  const turned = !back && led && directionOf(last) !== directionOf(change);
+  return turned ? withBar(changed, { size: from, direction: directionOf(last) }) : changed;
 }
 
 /** Whether the job's bounds left no choice: such a change cannot be taken back. */
-function isForced(policy: BatchSizePolicy, { from }: BatchChange): boolean {
+export function isForced(policy: BatchSizePolicy, { from }: BatchChange): boolean {
   if (!("multipleOf" in policy)) return false;
   const { min, max } = rangeOf(policy);
   return from < min || from > max || from % policy.multipleOf !== 0;
@@ -126,78 +107,33 @@ export function judged(state: BatchProgress, policy: BatchSizePolicy | undefined
     return replaced(state, { ...outcome, outcome: "kept" });
   const unlikely = obtainedGain < doubtful * (change.predictedGain ?? 1);
   if (state.timedAtSize < (unlikely ? 2 : 1) * sureSteps) return replaced(state, outcome);
-  return taken(state, outcome, `it trained ${Number(obtainedGain.toPrecision(2))} times as fast`);
+  return tooSlow(state, outcome, obtainedGain);
 }
+
+const tooSlow = (state: BatchProgress, change: BatchChange, obtainedGain: number): BatchProgress => {
+  const { machine } = state;
+  return taken(state, change, `it trained ${Number(obtainedGain.toPrecision(2))} times as fast`, { machine });
+};
+
+/** So many whole epochs a change may stay without an outcome. */
+const patience = 4;
 
 /**
- * `state` without the bars that have ended, and without what was timed beyond them: it would speak against those sizes for ever, right
- * or wrong. The model says whether they are worth another try.
+ * `state` after `epoch`, which is whole, where the newest change has waited for long enough: with few steps in an epoch too few of them
+ * are timed. It is taken back by what its times seem to say, or because there are none, where other sizes have some.
  */
-export function unbarred(state: BatchProgress): BatchProgress {
-  const { examples, barred, size } = state;
-  const ended = barred.filter(({ untilExamples }) => untilExamples <= examples);
-  if (ended.length === 0) return state;
-  const isBeyond = (other: number) =>
-    other !== size && ended.some((bar) => (bar.direction === "up" ? other >= bar.size : other <= bar.size));
-  return {
-    ...state,
-    barred: barred.filter((bar) => !ended.includes(bar)),
-    timings: withoutTimings(state.timings, isBeyond),
-  };
-}
-
-/** What the policy follows; else what training ends by; else the loss. */
-export function followedGoal(policy: BatchSizePolicy | undefined, stop: MetricGoal | undefined): MetricGoal {
-  if (policy?.policy === "plateau") return { metric: policy.metric, mode: policy.mode };
-  return stop === undefined ? { metric: "loss", mode: "min" } : { metric: stop.metric, mode: stop.mode };
-}
-
-/** For people. */
-const brief = (value: number): string => String(Number(value.toPrecision(3)));
-
-/** Whether `change` came after the epoch before `epoch` was trained, or in the middle of it. */
-const isBetween = (change: BatchChange, epoch: number): boolean =>
-  change.epoch === epoch || (change.epoch === epoch - 1 && change.step > 0);
-
-/**
- * `state` with what an epoch's report says of the metric. Where that became clearly worse with a growth, the growth is taken back,
- * however fast it is: by more than four times what it usually changes in an epoch, and by more than a hundredth of it. The
- * first two epochs tell what is usual.
- */
-export function withMetric(
+export function givenUp(
   state: BatchProgress,
-  { epoch, metrics }: { readonly epoch: number; readonly metrics: Metrics },
-  goal: MetricGoal,
+  epoch: number,
   policy: BatchSizePolicy | undefined,
 ): BatchProgress {
-  const { metric: name } = goal;
-  const value = metrics[name];
-  if (!isBetter(goal, value, undefined)) return state;
-  const before = state.metric?.name === name ? state.metric : undefined;
-  if (before === undefined)
-    return { ...state, metric: { name, best: value, bestEpoch: epoch, last: value, lastEpoch: epoch } };
-  const delta = policy?.policy === "plateau" ? policy.minDelta : 0;
-  const better = isBetter(goal, value, goal.mode === "max" ? before.best + delta : before.best - delta);
-  const moved = Math.min(Number.MAX_VALUE, Math.abs(value - before.last));
-  const metric = {
-    ...before,
-    ...(better ? { best: value, bestEpoch: epoch } : {}),
-    last: value,
-    lastEpoch: epoch,
-    swing: before.swing === undefined ? moved : before.swing / 2 + moved / 2,
-  };
-  const after = { ...state, metric };
   const change = state.changes.at(-1);
-  const worse =
-    before.swing !== undefined &&
-    isBetter(goal, before.last, value) &&
-    moved > Math.max(clearly * before.swing, Math.abs(before.last) / 100);
-  if (!worse || !isFollowed(policy) || change === undefined || change.to < change.from) return after;
-  if (change.outcome !== "open" && change.outcome !== "kept") return after;
-  if (!isBetween(change, epoch) || isForced(policy, change)) return after;
-  return taken(
-    after,
-    change,
-    `${name.slice(0, 60)} became worse with it, ${brief(value)} after ${brief(before.last)}`,
-  );
+  if (!isFollowed(policy) || change?.outcome !== "open") return state;
+  if (policy.policy === "plateau" || isForced(policy, change)) return state;
+  const epochs = epoch - change.epoch + (change.step === 0 ? 1 : 0);
+  if (epochs < patience || state.stepsAtSize < policy.hold) return state;
+  if (change.obtainedGain !== undefined) return tooSlow(state, change, change.obtainedGain);
+  const { timed } = speedOf(state, undefined);
+  if (timed.length === 0 || timed.includes(change.to)) return state;
+  return taken(state, change, `its steps could not be timed in ${epochs} whole epochs`);
 }

@@ -52,25 +52,47 @@ const driftOf = (old: Timing, newest: Timing, now: Timing): number =>
 /** `timings` without those that `isStale` says are too old to hold anything against a size. */
 export const withoutTimings = (
   timings: BatchProgress["timings"],
-  isStale: (batchSize: number) => boolean,
+  isStale: (batchSize: number, machine: string) => boolean,
 ): BatchProgress["timings"] =>
   Object.fromEntries(
     Object.entries(timings).map(([machine, known]) => [
       machine,
-      known.filter(({ batchSize }) => !isStale(batchSize)),
+      known.filter(({ batchSize }) => !isStale(batchSize, machine)),
     ]),
   );
 
+/** What is known with one more stretch: why its time was not taken, or how many steps were. */
+type Taken = Known & ({ readonly problem: string } | { readonly steps: number });
+
 /**
- * `known` with what the steps of a stretch took on the machine in use, or why that was not taken. What is far from what is known
- * is believed only when the next measurement agrees with it: then it is the machine that has changed, and all that was
- * known of it is forgotten.
+ * What is far from all that was expected of it, as it is believed; `undefined` where it is not yet. Where a layout that was timed
+ * before takes as much more or less too, it is the machine that has changed, and all that was known of it is forgotten.
+ * One that was never timed may be just so, as one that memory has to be swapped for is: enough steps tell, or a second stretch.
  */
+function believed(
+  { suspect, ...known }: Known,
+  timing: Timing,
+): (Known & { readonly steps: number }) | undefined {
+  const timings = known.timings[known.machine] ?? [];
+  const isKnown = (layout: Timing) => timings.some((other) => sameLayout(other, layout));
+  // Of another layout it is the time for each example that has to be about the same.
+  const each = ({ stepSeconds, batchSize }: Timing) => stepSeconds / batchSize;
+  const agreeing = suspect === undefined || isFar(each(timing), each(suspect)) ? undefined : suspect;
+  if (agreeing !== undefined && (isKnown(timing) || isKnown(agreeing)))
+    return { ...known, timings: keep(known, [timing]), steps: timing.steps };
+  const isSure = agreeing !== undefined || timing.steps >= sureSteps;
+  if (isKnown(timing) || !isSure) return undefined;
+  const same = agreeing !== undefined && sameLayout(agreeing, timing) ? agreeing : undefined;
+  const now = merged(same, timing);
+  return { ...known, timings: keep(known, [...timings, now]), steps: now.steps };
+}
+
+/** `known` with what the steps of a stretch took on the machine in use, or why that was not taken. */
 export function withTiming(
   known: Known,
   { batchSize, microBatchSize, workers }: Stretch,
   timed: NonNullable<Stretch["timed"]>,
-): Known & { readonly problem?: string } {
+): Taken {
   const { stepSeconds: seconds } = timed;
   const took = `steps of ${batchSize} examples took ${typeof seconds === "string" ? seconds : Number(seconds.toPrecision(2))} s`;
   if (typeof seconds === "string" || !(seconds > shortest && seconds < longest))
@@ -86,17 +108,15 @@ export function withTiming(
   const old = timings.find((other) => sameLayout(other, timing));
   const model = old === undefined ? fitStepTime(timings) : undefined;
   const expected = old?.stepSeconds ?? (model === undefined ? seconds : stepSeconds(model, timing));
-  const { suspect, ...trusted } = known;
-  if (!isFar(seconds, expected)) {
-    const now = merged(old, timing);
-    const drift = old !== undefined && old === timings.at(-1) ? driftOf(old, timing, now) : 1;
-    const others = timings.filter((other) => other !== old);
-    const moved = others.map((other) => ({ ...other, stepSeconds: other.stepSeconds * drift }));
-    return { ...trusted, timings: keep(known, [...moved, now]) };
+  if (isFar(seconds, expected)) {
+    const about = Number(expected.toPrecision(2));
+    const problem = `${took}, where about ${about} s were to be expected`;
+    return believed(known, timing) ?? { ...known, suspect: timing, problem };
   }
-  // Of another layout it is the time for each example that has to be about the same.
-  if (suspect !== undefined && !isFar(seconds / batchSize, suspect.stepSeconds / suspect.batchSize))
-    return { ...trusted, timings: keep(known, [timing]) };
-  const about = Number(expected.toPrecision(2));
-  return { ...known, suspect: timing, problem: `${took}, where about ${about} s were to be expected` };
+  const { suspect: _suspect, ...trusted } = known;
+  const now = merged(old, timing);
+  const drift = old !== undefined && old === timings.at(-1) ? driftOf(old, timing, now) : 1;
+  const others = timings.filter((other) => other !== old);
+  const moved = others.map((other) => ({ ...other, stepSeconds: other.stepSeconds * drift }));
+  return { ...trusted, timings: keep(known, [...moved, now]), steps: timed.steps };
 }

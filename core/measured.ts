@@ -6,6 +6,12 @@ const most = 2 ** 40;
 const Count = z.int().min(1).max(most);
 
 /**
+ * What a measured step still counts in a stretch's mean norms after the next one: a long stretch tells the newest 100 or so, since the
+ * noise scale changes within an epoch. The helpers (trainer/stretch.ts, python/pawl/_measuring.py) have the same.
+ */
+export const keptByStep = 1 - 1 / 128;
+
+/**
  * Squared norms of gradients at two batch sizes, each the mean over `steps` steps: what tells noise from signal. As a trainer
  * measured them: what cannot be right travels too, so that a policy can say why it holds.
  */
@@ -13,6 +19,8 @@ export const GradientNorms = z.strictObject({
   small: z.strictObject({ examples: Count, squaredNorm: MetricValue }),
   large: z.strictObject({ examples: Count, squaredNorm: MetricValue }),
   steps: Count,
+  /** What the steps count for together, the newest for 1 and older ones for less; absent where all count alike. */
+  weight: z.number().positive().max(most).optional(),
 });
 export type GradientNorms = z.infer<typeof GradientNorms>;
 
@@ -31,6 +39,8 @@ export const Stretch = z.strictObject({
   norms: GradientNorms.optional(),
   /** The most memory of the device that was in use, and what it has, in bytes. */
   memory: z.strictObject({ peakBytes: z.int().min(0), totalBytes: z.int().min(1) }).optional(),
+  /** The type of machine that all of it was trained on, `local` for one of one's own, where that is another one than the newest. */
+  machine: z.string().min(1).max(50).optional(),
 });
 export type Stretch = z.infer<typeof Stretch>;
 

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PawlError } from "./errors.ts";
+import { JobInput } from "./events.ts";
+import { TrainingJob } from "./job.ts";
 import { parseJob } from "./parse-job.ts";
 
 const least = { name: "digits", command: ["python3", "train.py"], epochs: 3 };
@@ -63,6 +65,19 @@ describe("short and long forms", () => {
     });
   });
 
+  it("follow the least loss by a plateau that names no metric, and else the metric in the direction that it says", () => {
+    const plateau = { policy: "plateau", metric: "loss", mode: "min" };
+    expect(job({ batchSize: { policy: "plateau" } }).batchSize).toMatchObject(plateau);
+    const own = { ...plateau, metric: "accuracy", mode: "max" };
+    expect(job({ batchSize: own }).batchSize).toMatchObject(own);
+  });
+
+  it("still read a plateau of a metric without a direction in a journal of before, as less is better", () => {
+    const input = { ...least, batchSize: { policy: "plateau", metric: "accuracy" } };
+    expect(JobInput.parse(input)).toBe(input);
+    expect(TrainingJob.parse(input).batchSize).toMatchObject({ metric: "accuracy", mode: "min" });
+  });
+
   it("leave the input as it was given", () => {
     const input = { ...least, batchSize: 32 };
     expect(parseJob(input, "pawl.yaml").input).toEqual(input);
@@ -118,6 +133,15 @@ describe("a job that is wrong is told which field, what is allowed and what it i
     [
       { batchSize: { colour: "red" } },
       "batchSize.colour is not a known field; known here: policy, start, min, max, multipleOf, step, growth, hold",
+    ],
+    [
+      { batchSize: { policy: "plateau", metric: "accuracy" } },
+      'batchSize.mode is missing: give min or max, for whether less or more of "accuracy" is better',
+    ],
+    [
+      { batchSize: { policy: "plateau", metric: "loss" }, epochs: 0 },
+      "epochs must be at least 1; it is 0",
+      'batchSize.mode is missing: give min or max, for whether less or more of "loss" is better',
     ],
     [{ batchSize: { max: "2048" } }, 'batchSize.max must be a number; it is "2048"'],
     [{ batchSize: { policy: "goodput", threshold: -1 } }, "batchSize.threshold must be at least 0; it is -1"],

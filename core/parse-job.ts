@@ -78,12 +78,35 @@ interface GoodJob {
   readonly input: TrainingJobInput;
 }
 
+/** A plateau of a metric, without a word on which way of it is better. */
+const Undirected = z.object({
+  batchSize: z.object({
+    policy: z.literal("plateau"),
+    metric: z.string(),
+    mode: z.undefined().optional(),
+  }),
+});
+
+/** Taken for `min`, an accuracy that rises would be a plateau. Journals may hold such jobs, so that `TrainingJob` reads them. */
+const Directed = z.unknown().superRefine((input, context) => {
+  const { success, data } = Undirected.safeParse(input);
+  if (!success) return;
+  const metric = JSON.stringify(data.batchSize.metric.slice(0, 100));
+  context.addIssue({
+    code: "custom",
+    path: ["batchSize", "mode"],
+    message: `is missing: give min or max, for whether less or more of ${metric} is better`,
+  });
+});
+
 /** The job that `input` is, or all that is wrong with it. */
 export function checkJob(input: unknown): GoodJob | { readonly problems: readonly Problem[] } {
   const parsed = TrainingJob.safeParse(input);
-  if (parsed.success) return { job: parsed.data, input: JobInput.parse(input) };
-  const found = problems(parsed.error, input, knownSchema);
-  return { problems: [...found, ...behind(found, input)] };
+  const directed = Directed.safeParse(input);
+  if (parsed.success && directed.success) return { job: parsed.data, input: JobInput.parse(input) };
+  const found = parsed.success ? [] : problems(parsed.error, input, knownSchema);
+  const unsaid = directed.success ? [] : problems(directed.error, input, knownSchema);
+  return { problems: [...found, ...behind(found, input), ...unsaid] };
 }
 
 /** What a wrong field is taken for while the rules of several fields are looked at. */

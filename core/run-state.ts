@@ -23,6 +23,14 @@ export const Driver = z.strictObject({
 });
 export type Driver = z.infer<typeof Driver>;
 
+/** How a step is trained, without what a remedy did to the learning rate. */
+const Rate = z.strictObject({
+  size: z.int().min(1),
+  learningRateScale: z.number().positive(),
+  /** What is left of the warm-up that it is in. */
+  warmUp: EpochPlan.shape.warmUp,
+});
+
 /** What the committed epochs add up to; kept with each checkpoint too, so that a run can go back to it. */
 export const Progress = z.strictObject({
   /** The last epoch that is in; 0 before the first. */
@@ -36,19 +44,14 @@ export const Progress = z.strictObject({
     .strictObject({
       step: Step,
       seconds: z.number().min(0),
-      /** How it is trained, without what a remedy did to the learning rate. */
-      batch: z
-        .strictObject({
-          size: z.int().min(1),
-          learningRateScale: z.number().positive(),
-          /** What is left of the warm-up that it is in. */
-          warmUp: EpochPlan.shape.warmUp,
-        })
-        .optional(),
+      /** How it is trained. */
+      batch: Rate.optional(),
     })
     .optional(),
   /** What was learnt of the batch size; absent where nothing was measured. */
   batch: BatchProgress.optional(),
+  /** How the last step of `epoch` was trained, where the job has a warm-up: the next one goes on from there. */
+  rate: Rate.optional(),
 });
 export type Progress = z.infer<typeof Progress>;
 
@@ -93,7 +96,27 @@ export const LiveAttempt = z.strictObject({
   safeAt: Moment.optional(),
   lastSeenAt: Moment,
   /** Epochs reported and not yet committed, in order, and when. */
-  pending: z.array(z.strictObject({ report: EpochReport, at: Moment })).max(maxPending),
+  pending: z
+    .array(
+      z.strictObject({
+        report: EpochReport,
+        at: Moment,
+        /** Of its last step, as in `Progress`. */
+        rate: Progress.shape.rate,
+      }),
+    )
+    .max(maxPending),
+  /** The first growth of the batch size in the epoch that it trains: what is to blame where that diverges. */
+  grown: z
+    .strictObject({
+      epoch: Ordinal,
+      step: z.int().min(0),
+      from: z.int().min(1),
+      to: z.int().min(1),
+      /** Trained before it, in all. */
+      examples: z.int().min(0),
+    })
+    .optional(),
   /** Answers given, by the event they answer, so that an event repeated gets the same one. */
   answers: z.strictObject({
     started: ReviewAnswer.optional(),

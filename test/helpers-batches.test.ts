@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Measured } from "../core/measured.ts";
+import { keptByStep, type Measured } from "../core/measured.ts";
 import type { EpochPlan } from "../core/report.ts";
 import type { TrainerRequest } from "../core/trainer-protocol.ts";
 import { answerLine, type Scenario, startScriptedAgent } from "./scripted-agent.ts";
@@ -186,9 +186,19 @@ describe.each(helpers)("the $helper helper", ({ helper }) => {
       resizes: true,
     });
     expect(reports[1]?.measured?.stretches).toEqual([
-      { batchSize: 4, microBatchSize: 4, workers: 1, steps: 11, examples: 44, timed: timed(9) },
+      { batchSize: 4, microBatchSize: 4, workers: 1, steps: 11, examples: 44, timed: timed(10) },
     ]);
     expect(Number(reports[1]?.measured?.stretches[0]?.timed?.stepSeconds)).toBeGreaterThan(0);
+  });
+
+  it("leaves the first two steps of a layout untimed once, so that epochs of few steps are timed too", async () => {
+    const plans = [1, 2, 3].map((epoch) => plan(epoch, { measure: "times" }));
+    const timedOf = async (size: string) =>
+      (await measured({ plans }, "batches", size)).map((each) => each?.stretches[0]?.timed?.steps);
+    expect(await timedOf("15")).toEqual([1, 2, 2]);
+    expect(await timedOf("8")).toEqual([undefined, 1, 1]);
+    // One whole step in the first epoch sets only half of it up, and a smaller one nothing.
+    expect(await timedOf("5")).toEqual([undefined, undefined, undefined]);
   });
 
   it("measures a trainer that takes its own batches as well, which takes no other size between two steps", async () => {
@@ -235,13 +245,43 @@ describe.each(helpers)("the $helper helper", ({ helper }) => {
       { plans: [plan(1, { measure: "norms" }), plan(2, { measure: "times" })] },
       ...args,
     );
+    const weight = 1 + keptByStep + keptByStep ** 2 + keptByStep ** 3;
     expect(norms?.stretches[0]?.norms).toEqual({
       small: { examples: 2, squaredNorm: 3 },
       large: { examples: 4, squaredNorm: 2 },
       steps: 4,
+      weight: expect.closeTo(weight, 12),
     });
     expect(times?.stretches[0]).toBeDefined();
     expect(times?.stretches[0]?.norms).toBeUndefined();
+  });
+
+  it("tells mean norms in which older steps count less", async () => {
+    const plans = [plan(1, { measure: "norms" })];
+    const [told] = await measured({ plans }, "batches", "12", "norms=2,9,4,8;2,5,4,3;2,7,4,1");
+    const weight = 1 + keptByStep + keptByStep ** 2;
+    expect(told?.stretches[0]?.norms).toEqual({
+      small: {
+        examples: 2,
+        squaredNorm: expect.closeTo((9 * keptByStep ** 2 + 5 * keptByStep + 7) / weight, 12),
+      },
+      large: {
+        examples: 4,
+        squaredNorm: expect.closeTo((8 * keptByStep ** 2 + 3 * keptByStep + 1) / weight, 12),
+      },
+      steps: 3,
+      weight: expect.closeTo(weight, 12),
+    });
+  });
+
+  it("tells norms that are not finite only where there are no others", async () => {
+    const plans = [plan(1, { measure: "norms" })];
+    const [told] = await measured({ plans }, "batches", "16", "norms=2,Infinity,4,2;2,3,4,2");
+    expect(told?.stretches[0]?.norms).toMatchObject({
+      small: { examples: 2, squaredNorm: 3 },
+      large: { examples: 4, squaredNorm: 2 },
+      steps: 3,
+    });
   });
 
   it("tells norms that cannot be right as they are, and refuses what are none", async () => {

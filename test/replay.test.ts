@@ -113,7 +113,7 @@ describe("a run whose batch size follows what its trainer measures", () => {
     const scaled = await replayed("--policy", "noise-scale");
     expect(scaled.policy).toMatchObject({ policy: "noise-scale", start: 16, max: 512, hold: 8 });
     expect(scaled.batchSizes.some(({ other }) => other?.reason.includes("noise scale") === true)).toBe(true);
-    const plateau = await replayed("--policy", "{policy: plateau, metric: nowhere}");
+    const plateau = await replayed("--policy", "{policy: plateau, metric: nowhere, mode: min}");
     expect(plateau.policy).toMatchObject({ policy: "plateau", start: 16, max: 512 });
     const own = await replayed("--policy", "{policy: goodput, max: 64}");
     expect(own.policy).toMatchObject({ policy: "goodput", max: 64 });
@@ -136,6 +136,7 @@ describe("a run whose batch size follows what its trainer measures", () => {
     { policy: "schedule", says: "Give its steps: --policy '{policy: schedule" },
     { policy: "{policy: goodput, start: 8, max: 4}", says: "batchSize.start must be at most 4" },
     { policy: "{policy: plateau, mod: max}", says: "batchSize.mod is not a known field; did you mean mode?" },
+    { policy: "{policy: plateau, metric: accuracy}", says: "batchSize.mode is missing: give min or max" },
     { policy: "[", says: '--policy "[" is not YAML' },
     { policy: "", says: "--policy is empty" },
     { policy: "0", says: "batchSize must be at least 1" },

@@ -84,6 +84,11 @@ describe.concurrent("pawl validate, of a batch size that follows the training,",
       says: [/micro-batch +at most 8$/m, /learning rate +not scaled$/m],
     },
     {
+      lines: "batchSize: {start: 32, step: 1.5}\nmicroBatchSize: 16",
+      says: [/sizes +32, 48, 72, 112, 160, 240, 352, 576, 832, 1280, 1792, 2048$/m],
+    },
+    { lines: "batchSize: 37\nmicroBatchSize: auto", says: [/micro-batch +auto: the most that fit$/m] },
+    {
       lines: "batchSize: 64\nlearningRate: {scaling: linear, referenceBatchSize: 32}",
       says: [/batch size +64, fixed$/m, /learning rate +scaled \(linear\) from batch size 32$/m],
     },
@@ -102,6 +107,18 @@ describe.concurrent("pawl validate, of a batch size that follows the training,",
     {
       lines: "batchSize: 64\nlearningRate: {referenceBatchSize: 32}",
       says: "learningRate.referenceBatchSize: has no effect",
+    },
+    {
+      lines: "batchSize: 365\nmicroBatchSize: 16",
+      says: "microBatchSize: a batch of 365 is trained as 73 times 5, since 365 have no equal parts of from 8 to 16; a multiple of 16 has",
+    },
+    {
+      lines: "batchSize: {start: 37, max: 148}\nmicroBatchSize: 16",
+      says: "microBatchSize: a batch of 37 is trained as 37 times 1, since 37 have no equal parts",
+    },
+    {
+      lines: "batchSize: 262\nmicroBatchSize: auto",
+      says: "microBatchSize: a batch of 262 is trained as 131 times 2 at first, since 262 have no equal parts",
     },
     { lines: "batchSize: {start: 64, max: 64}", says: "batchSize.max: leaves one size to choose from, 64" },
   ])("warns where $lines does nothing", async ({ lines, says }) => {

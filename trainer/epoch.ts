@@ -50,8 +50,8 @@ export interface Epoch {
 
   /**
    * Tells squared norms of gradients of the step that is being trained at two batch sizes, for trainers that `observe` cannot help:
-   * of the mean over `small.examples` and over `large.examples`. Costs nothing where Pawl does not want them. A number that cannot be
-   * right is told too, and the batch size is held for it. Raises TrainerError.
+   * of the mean over `small.examples` and over `large.examples`. Costs nothing where Pawl does not want them. What is not
+   * finite is left out, and told where all are so: Pawl then keeps the batch size and says why. Raises TrainerError.
    */
   norms(norms: Norms): void;
 

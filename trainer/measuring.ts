@@ -1,10 +1,13 @@
 import type { Measured } from "../core/measured.ts";
 import { type ObservedEpoch, observing } from "./observing.ts";
 import type { Position } from "./position.ts";
-import { type Norms, OpenStretch } from "./stretch.ts";
+import { type Norms, OpenStretch, untimedSteps } from "./stretch.ts";
 
 /** The newest so many stretches are kept. */
 const maxStretches = 32;
+
+/** Whole steps of each layout that this process has trained and measured: after the first ones nothing is to be set up any more. */
+const ran = new Map<string, { steps: number }>();
 
 /** What is measured of one epoch: stretch by stretch, a number here and there, so that it costs next to nothing. */
 export class Measuring implements ObservedEpoch {
@@ -12,12 +15,13 @@ export class Measuring implements ObservedEpoch {
   #batchSize = 0;
   #microBatchSize = 0;
   #open: OpenStretch | undefined;
+  #ran = { steps: 0 };
   /** When the last step was over, and training went on: what the next one takes counts from there. */
   #since = 0;
   /** Of the step that is being trained: its examples, whether its norms are measured, and whether its time says nothing. */
   #examples = 0;
   #measured = false;
-  #isUntimed = false;
+  #isUntimed = true;
   steps = 0;
   /** Whether the trainer takes its batches from Pawl, and so another size between two steps. */
   isBatched = false;
@@ -41,6 +45,9 @@ export class Measuring implements ObservedEpoch {
     this.#microBatchSize = microBatchSize;
     this.#examples = batchSize;
     this.#open = undefined;
+    const key = `${batchSize} in ${microBatchSize}`;
+    this.#ran = ran.get(key) ?? { steps: 0 };
+    ran.set(key, this.#ran);
   }
 
   /** The step that begins has so many examples; fewer than a batch at the end of the data, which are no measure. */
@@ -75,6 +82,7 @@ export class Measuring implements ObservedEpoch {
     if (!this.isBatched) this.#expectUpTo(position);
     const seconds = this.#isUntimed ? undefined : (now - this.#since) / 1000;
     this.#stretch().count(this.#examples, seconds, this.#measured);
+    if (this.#examples === this.#batchSize) this.#ran.steps += 1;
     this.#since = now;
     this.#examples = this.#batchSize;
     this.#measured = false;
@@ -110,7 +118,8 @@ export class Measuring implements ObservedEpoch {
 
   #stretch(): OpenStretch {
     if (this.#open === undefined) {
-      this.#open = new OpenStretch(this.#batchSize, this.#microBatchSize);
+      const untimed = Math.max(0, untimedSteps - this.#ran.steps);
+      this.#open = new OpenStretch(this.#batchSize, this.#microBatchSize, untimed);
       this.#stretches.push(this.#open);
       if (this.#stretches.length > maxStretches) this.#stretches.shift();
     }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { keptByStep } from "../core/measured.ts";
 import { type Norms, OpenStretch } from "./stretch.ts";
 
 /** Trains `steps` steps that take `seconds`, or `slow` where they are measured; says which were. */
@@ -61,15 +62,52 @@ describe("a stretch", () => {
     expect(norms?.large.squaredNorm).toBeCloseTo(5, 10);
   });
 
-  it("tells what is not finite as a word", () => {
+  it("is timed from its first step on where nothing is to be set up any more", () => {
+    const stretch = new OpenStretch(4, 4, 0);
+    for (const seconds of [1, 2, 3]) stretch.count(4, seconds, false);
+    expect(stretch.toStretch().timed).toEqual({ stepSeconds: 2, steps: 3 });
+  });
+
+  it("has mean norms in which older steps count less, and says what all count for", () => {
+    const stretch = new OpenStretch(32, 32);
+    let [small, large, weight] = [0, 0, 0];
+    for (let step = 0; step < 600; step += 1) {
+      const norms = normsOf(1 + (step % 7), step < 300 ? 64 : 640, 16, 32);
+      stretch.addNorms(norms);
+      small = small * keptByStep + norms.small.squaredNorm;
+      large = large * keptByStep + norms.large.squaredNorm;
+      weight = weight * keptByStep + 1;
+    }
+    const { norms } = stretch.toStretch();
+    expect(norms?.steps).toBe(600);
+    expect(norms?.weight).toBeCloseTo(weight, 9);
+    expect(norms?.small.squaredNorm).toBeCloseTo(small / weight, 9);
+    expect(norms?.large.squaredNorm).toBeCloseTo(large / weight, 9);
+    // The first 300 steps have a tenth of its weight, and had half of it.
+    expect(norms?.small.squaredNorm).toBeGreaterThan(4 + 0.85 * 40);
+  });
+
+  it("leaves out norms that are not finite, wherever they come", () => {
+    const good = normsOf(3, 64, 16, 32);
+    const bad = [Number.POSITIVE_INFINITY, Number.NaN].map((squaredNorm) => ({
+      small: { examples: 8, squaredNorm },
+      large: { examples: 32, squaredNorm: 5 },
+    }));
+    const stretch = new OpenStretch(32, 32);
+    for (const norms of [...bad, good, ...bad, good]) stretch.addNorms(norms);
+    expect(stretch.toStretch().norms).toMatchObject({ ...good, steps: 2 });
+  });
+
+  it("tells what is not finite as a word where nothing else came", () => {
     const stretch = new OpenStretch(4, 4);
     stretch.addNorms({
       small: { examples: 2, squaredNorm: Number.NaN },
       large: { examples: 4, squaredNorm: Number.POSITIVE_INFINITY },
     });
     expect(stretch.toStretch().norms).toMatchObject({
-      small: { squaredNorm: "NaN" },
-      large: { squaredNorm: "Infinity" },
+      small: { examples: 2, squaredNorm: "NaN" },
+      large: { examples: 4, squaredNorm: "Infinity" },
+      steps: 1,
     });
   });
 });

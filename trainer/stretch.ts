@@ -9,14 +9,16 @@ export interface Norms {
 
 /** So many of the newest times a median rests on. */
 const keptTimes = 256;
-/** Steps at the beginning of a stretch that are not timed: something is set up in them. */
-const untimedSteps = 2;
+/** The first steps of a layout are not timed: something is set up in them. */
+export const untimedSteps = 2;
 /** Of the first so many steps every other one is measured. */
 export const firstSteps = 8;
 /** Measuring may cost this part of the time. */
 const costliest = 0.02;
 const mostOften = 4;
 const leastOften = 64;
+/** What a measured step still counts in the means after the next one; core/measured.ts says why, and joins stretches by it. */
+const keptByStep = 1 - 1 / 128;
 
 /** Behind the first ones, every how many-th step is measured where that makes a step take `extra` more than the `usual`, in one unit. */
 export function measuredEach(extra: number, usual: number): number {
@@ -46,22 +48,35 @@ class Times {
   }
 }
 
+/** Means of squared norms, in which older steps count less, and what all steps count for together. */
+interface Means {
+  readonly smallExamples: number;
+  readonly largeExamples: number;
+  small: number;
+  large: number;
+  weight: number;
+  steps: number;
+}
+
 /** Steps of an epoch that are trained alike, one after the other, while they are counted. */
 export class OpenStretch {
   readonly batchSize: number;
   readonly microBatchSize: number;
+  /** Steps at its beginning that are not timed. */
+  readonly #untimed: number;
   readonly #times = new Times();
   readonly #measuredTimes = new Times();
   #steps = 0;
   #examples = 0;
   #measureEvery = mostOften;
-  #norms:
-    | { smallExamples: number; largeExamples: number; small: number; large: number; steps: number }
-    | undefined;
+  #norms: Means | undefined;
+  /** The newest norms that are no numbers to calculate with, and how many there were. */
+  #unusable: { readonly norms: Norms; readonly steps: number } | undefined;
 
-  constructor(batchSize: number, microBatchSize: number) {
+  constructor(batchSize: number, microBatchSize: number, untimed = untimedSteps) {
     this.batchSize = batchSize;
     this.microBatchSize = microBatchSize;
+    this.#untimed = untimed;
   }
 
   get steps(): number {
@@ -75,7 +90,7 @@ export class OpenStretch {
 
   /** One more step; `seconds` is absent where something else went on in it. */
   count(examples: number, seconds: number | undefined, measured: boolean): void {
-    if (seconds !== undefined && this.#steps >= untimedSteps) {
+    if (seconds !== undefined && this.#steps >= this.#untimed) {
       if (measured) this.#timeMeasured(seconds);
       else this.#times.add(seconds);
     }
@@ -86,22 +101,32 @@ export class OpenStretch {
   /**
    * One more step's norms. Where they are of other sizes than the first ones they are brought to those, which keeps them
    * unbiased: the expectation of a squared norm is linear in 1 / examples (McCandlish et al., arXiv 1812.06162, appendix A.1).
+   * What is not finite says nothing of the others: a loss scale that was too large once ends in one such step.
    */
-  addNorms({ small, large }: Norms): void {
-    this.#norms ??= {
+  addNorms(norms: Norms): void {
+    const { small, large } = norms;
+    const means = this.#norms ?? {
       smallExamples: small.examples,
       largeExamples: large.examples,
       small: 0,
       large: 0,
+      weight: 0,
       steps: 0,
     };
-    const sums = this.#norms;
-    const isAlike = small.examples === sums.smallExamples && large.examples === sums.largeExamples;
+    const isAlike = small.examples === means.smallExamples && large.examples === means.largeExamples;
     const trace = (small.squaredNorm - large.squaredNorm) / (1 / small.examples - 1 / large.examples);
     const truth = large.squaredNorm - trace / large.examples;
-    sums.small += isAlike ? small.squaredNorm : truth + trace / sums.smallExamples;
-    sums.large += isAlike ? large.squaredNorm : truth + trace / sums.largeExamples;
-    sums.steps += 1;
+    const ofSmall = isAlike ? small.squaredNorm : truth + trace / means.smallExamples;
+    const ofLarge = isAlike ? large.squaredNorm : truth + trace / means.largeExamples;
+    if (!Number.isFinite(ofSmall) || !Number.isFinite(ofLarge)) {
+      this.#unusable = { norms, steps: (this.#unusable?.steps ?? 0) + 1 };
+      return;
+    }
+    means.weight = means.weight * keptByStep + 1;
+    means.small += (ofSmall - means.small) / means.weight;
+    means.large += (ofLarge - means.large) / means.weight;
+    means.steps += 1;
+    this.#norms = means;
   }
 
   /** What was measured so far; at least one step is counted. */
@@ -121,13 +146,25 @@ export class OpenStretch {
   }
 
   #wireNorms(): GradientNorms | undefined {
-    if (this.#norms === undefined) return undefined;
-    const { smallExamples, largeExamples, small, large, steps } = this.#norms;
+    if (this.#norms === undefined) return this.#unusableNorms();
+    const { smallExamples, largeExamples, small, large, steps, weight } = this.#norms;
     return {
-      small: { examples: smallExamples, squaredNorm: wireNumber(small / steps) },
-      large: { examples: largeExamples, squaredNorm: wireNumber(large / steps) },
+      small: { examples: smallExamples, squaredNorm: wireNumber(small) },
+      large: { examples: largeExamples, squaredNorm: wireNumber(large) },
       steps,
+      weight,
     };
+  }
+
+  /** So that somebody says what is wrong. */
+  #unusableNorms(): GradientNorms | undefined {
+    if (this.#unusable === undefined) return undefined;
+    const { norms, steps } = this.#unusable;
+    const wire = ({ examples, squaredNorm }: Norms["small"]) => ({
+      examples,
+      squaredNorm: wireNumber(squaredNorm),
+    });
+    return { small: wire(norms.small), large: wire(norms.large), steps };
   }
 
   /** Measures as often as it may cost; what it costs is looked at each time that twice as many are timed. */

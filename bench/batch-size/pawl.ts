@@ -1,6 +1,6 @@
 import { type PlanState, planEpoch } from "../../core/decisions/plan.ts";
 import { advance, noProgress } from "../../core/decisions/progress.ts";
-import { stepsAtSize } from "../../core/decisions/warm-up.ts";
+import { rateAfter, stepsAtSize } from "../../core/decisions/warm-up.ts";
 import { TrainingJob, type TrainingJobInput } from "../../core/job.ts";
 import { learn } from "../../core/learn.ts";
 import { type Measured, maxStretches } from "../../core/measured.ts";
@@ -51,7 +51,13 @@ export class PawlDecider implements Decider {
   }
 
   async report(report: EpochReport): Promise<void> {
-    this.#progress = advance(this.#progress, report, this.#job);
+    const { measured } = report;
+    const step = measured?.stretches.reduce((sum, { steps }) => sum + steps, 0);
+    const rate =
+      this.#inForce === undefined || step === undefined || this.#job.learningRate.warmUp === 0
+        ? undefined
+        : rateAfter(this.#inForce, { step, measured }, { earlier: undefined, factor: 1 });
+    this.#progress = advance(this.#progress, report, this.#job, rate);
   }
 
   async close(): Promise<void> {}

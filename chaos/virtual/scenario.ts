@@ -36,7 +36,8 @@ export function scenarioOf(seed: number, number: number): Scenario {
     seed: name,
     job,
     physics: {
-      examples: 24,
+      // Where sizes follow, as many as leave the largest of them steps enough to be tried.
+      examples: follows ? 200 : 24,
       stepSeconds: chance.between("step", 20, 90),
       pauseSeconds: chance.of("pause", [0.2, 2, 20]),
       uploadSeconds: chance.of("upload", [0.5, 5, 40]),

@@ -6,7 +6,7 @@ import type { EpochReport } from "../report.ts";
 import { type KeptCheckpoint, type LiveAttempt, type RunState, recentEpochs } from "../run-state.ts";
 import { withTrained } from "./memory.ts";
 import { advance, bestCheckpoint, slim } from "./progress.ts";
-import { partOf } from "./warm-up.ts";
+import { partOf, rateAtEnd } from "./warm-up.ts";
 
 /**
  * The reports that make the epochs up to `epoch` count, in order, none where that is `after` itself; `undefined` where they do not
@@ -73,7 +73,10 @@ export function commitEpochs(
   reports: readonly EpochReport[],
   checkpoint: CheckpointSummary | null,
 ): RunState {
-  const whole = reports.reduce((sum, report) => advance(sum, report, job), state.progress);
+  const whole = reports.reduce(
+    (sum, report) => advance(sum, report, job, rateAtEnd(state, attempt, report, job)),
+    state.progress,
+  );
   const earlier = reports.length === 0 ? state.progress.partial : undefined;
   const partial =
     checkpoint === null ? undefined : partOf(checkpoint, earlier, state.numeric?.learningRateFactor ?? 1);

@@ -71,7 +71,7 @@ const playing =
     }
   };
 
-describe("whatever is lost, repeated, late, killed or believed dead", () => {
+describe("whatever is lost, repeated, late, killed or believed dead", { timeout: 300_000 }, () => {
   it("the journal tells one history, and decides the same again when it is replayed", () => {
     const check = playing(({ journal }) => {
       expectReplayable(journal.entries, journal.limits);
@@ -150,6 +150,7 @@ describe("whatever is lost, repeated, late, killed or believed dead", () => {
       "up to step",
       "is damaged, going back to epoch 1, step",
       "learning rate × 0.5 from now on (1 of",
+      "is taken back, the learning rate stays (1 of",
       "it does not count",
       "micro-batches of 4 instead of 8",
       " goes on after step ",

@@ -5,10 +5,11 @@ import { learn } from "../learn.ts";
 import { maxStretches } from "../measured.ts";
 import { type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 import { answerAttempt, leave } from "./answer-attempt.ts";
+import { growthTo, withGrowth } from "./growth.ts";
 import { machineOf, withTrained } from "./memory.ts";
 import { planEpoch } from "./plan.ts";
-import { advance } from "./progress.ts";
-import { stepsAtSize } from "./warm-up.ts";
+import { pendingIn } from "./progress.ts";
+import { multiplied, rateAfter } from "./warm-up.ts";
 
 /**
  * How the rest of an epoch is to be trained, by what was measured of it so far. Written down only where that changes; the learning
@@ -38,18 +39,20 @@ export function measured(
   const { stretches, resizes } = event.measured;
   const size = stretches.at(-1)?.batchSize;
   if (size === undefined || !resizes || stretches.length >= maxStretches) return goesOn;
-  const progress = attempt.pending.reduce((sum, item) => advance(sum, item.report, job), state.progress);
+  const progress = pendingIn(state, attempt, job);
   const batch = learn(progress.batch, { epoch, measured: event.measured }, job);
   if (batch === undefined) return goesOn;
   const known = withTrained(state, attempt, event, job);
+  const factor = state.numeric?.learningRateFactor ?? 1;
+  const rate = rateAfter(inForce, event, { earlier: progress.partial, factor });
   const { plan, reason } = planEpoch(job, { ...known, progress: { ...progress, batch } }, epoch, {
     machine: machineOf(attempt),
-    going: { plan: inForce, size, steps: stepsAtSize(event.measured) },
+    going: { plan: rate === undefined ? inForce : multiplied(rate, factor), steps: 0, size },
   });
   if (plan.batchSize === undefined || plan.batchSize === (inForce.batchSize ?? size)) return goesOn;
   const answer: ReviewAnswer = { action: "train", sequence: state.sequence + 1, plan };
   const told: LiveAttempt = {
-    ...attempt,
+    ...withGrowth(attempt, growthTo(plan, { ...batch, size }, step)),
     lastSeenAt: at,
     answers: { ...attempt.answers, measured: { epoch, step, answer } },
   };

@@ -1,6 +1,13 @@
 import type { TrainingJob } from "../job.ts";
 import type { Measured } from "../measured.ts";
-import { type Fitted, memoryOf, mostAtOnce, splitBatch, withFitted } from "../policies/memory.ts";
+import {
+  type Fitted,
+  memoryOf,
+  missingParts,
+  splitAsWanted,
+  splitBatch,
+  withFitted,
+} from "../policies/memory.ts";
 import type { EpochPlan } from "../report.ts";
 import { type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 
@@ -18,14 +25,15 @@ export function splitFor(
   { batchSize, machine, grows }: { batchSize: number; machine: string; grows: boolean },
 ) {
   const known = memoryOf(memory, machine);
-  const { most, why } = mostAtOnce(job.microBatchSize, known, job.memory, grows);
-  const split = splitBatch(batchSize, most);
+  const { most, why, ...split } = splitAsWanted(batchSize, job.microBatchSize, known, job.memory, grows);
   const before = known?.fits === undefined ? undefined : splitBatch(batchSize, known.fits).microBatchSize;
-  const grown =
-    why === undefined || before === undefined || split.microBatchSize <= before
-      ? undefined
-      : `micro-batches of ${split.microBatchSize} instead of ${before}: ${why}`;
-  return { ...split, grown };
+  const { microBatchSize } = split;
+  if (why !== undefined && before !== undefined && microBatchSize > before) {
+    const leap = microBatchSize > (most ?? batchSize) ? `, and ${batchSize} have no equal parts between` : "";
+    return { ...split, grown: `micro-batches of ${microBatchSize} instead of ${before}: ${why}${leap}` };
+  }
+  const missing = missingParts(batchSize, microBatchSize, most);
+  return { ...split, grown: missing && `since ${batchSize} have no ${missing}` };
 }
 
 /** `plan`, which was made before its machine was known, for a machine of that type. */
@@ -43,8 +51,8 @@ export function planOn(
 }
 
 /**
- * `state` with what an attempt trained remembered as fitting into memory: by what was measured; without that by what it was
- * told to train, where the job wants to know the most that fits.
+ * `state` with what an attempt trained remembered as fitting into memory: by what was measured on its type of machine; without that by
+ * what it was told to train, where the job wants to know the most that fits.
  */
 export function withTrained(
   state: RunState,
@@ -57,13 +65,17 @@ export function withTrained(
     job.microBatchSize === "auto" && plan.epoch === epoch && plan.microBatchSize !== undefined
       ? [{ microBatchSize: plan.microBatchSize }]
       : [];
+  const machine = machineOf(attempt);
+  // An epoch that went on from a checkpoint has stretches of the machine before, which may have more memory.
+  const here = measured?.stretches.filter(
+    (stretch) => (stretch.machine ?? measured.machine ?? machine) === machine,
+  );
   // A plan's micro-batch, and so a wall, is of all workers together; a stretch has what each of them took at once.
   const trained: readonly Fitted[] =
-    measured?.stretches.map(({ microBatchSize, workers, memory }) => ({
+    here?.map(({ microBatchSize, workers, memory }) => ({
       microBatchSize: microBatchSize * workers,
       memory,
     })) ?? told;
-  const machine = machineOf(attempt);
   const memory = trained.reduce((learnt, each) => withFitted(learnt, machine, each), state.memory);
   return memory === undefined || memory === state.memory ? state : { ...state, memory };
 }

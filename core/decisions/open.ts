@@ -12,6 +12,7 @@ import { learningRateAt } from "./plan.ts";
 import { finishedBecause, noProgress } from "./progress.ts";
 import { isTrained, lookAgain, recoverAttempt, segmentTrained, withoutTrained } from "./recover.ts";
 import { goBackTo, restorable, settle } from "./settle.ts";
+import { warmUpTo } from "./warm-up.ts";
 
 type Refusal = "Pawl.RunNotFound" | "Pawl.RunHeld" | "Pawl.JobChanged" | "Pawl.NothingLeft";
 
@@ -62,7 +63,9 @@ function withRate(progress: Progress, job: Circumstances["job"]): Progress {
   const { partial } = progress;
   if (partial?.batch === undefined) return progress;
   const { size } = partial.batch;
-  const batch = { size, learningRateScale: learningRateAt(job, progress, size) };
+  const scale = learningRateAt(job, progress, size);
+  const warmUp = warmUpTo(partial.batch, { size, scale }, job.learningRate.warmUp);
+  const batch = { size, learningRateScale: scale, ...(warmUp === undefined ? {} : { warmUp }) };
   return { ...progress, partial: { ...partial, batch } };
 }
 

@@ -12,7 +12,7 @@ import { memoryOf, mostAtOnce } from "../policies/memory.ts";
 import type { EpochPlan } from "../report.ts";
 import type { Progress, RunState } from "../run-state.ts";
 import { likelyMachine, splitFor } from "./memory.ts";
-import { restOf, warmUpAt } from "./warm-up.ts";
+import { isNear, multiplied, type Rate, restOf, warmUpTo } from "./warm-up.ts";
 
 /** What a plan follows from: what is committed or reported so far, and what was learnt of memory and of the learning rate. */
 export type PlanState = Pick<RunState, "memory" | "numeric"> & { readonly progress: Progress };
@@ -26,8 +26,8 @@ export interface Planned {
 export interface PlanFor {
   /** The type of machine that trains it; absent: the one that trained last. */
   readonly machine?: string;
-  /** The plan in force, where it is in the middle of its epoch, and the size and the steps trained with it. */
-  readonly going?: { readonly plan: EpochPlan; readonly size: number; readonly steps: number };
+  /** In the middle of the epoch: the plan in force, the steps that it is in force for, and the size trained with it. */
+  readonly going?: { readonly plan: Rate; readonly steps: number; readonly size: number };
 }
 
 /** The scaling in force: where the job says nothing, the learning rate follows a batch size that follows what is measured. */
@@ -43,16 +43,20 @@ export function scalingOf(
 export const policyOf = ({ batchSize }: TrainingJob, { batch }: Progress): BatchSizePolicy | undefined =>
   policyInForce(batchSize, batch);
 
-/** What is worth measuring. A trainer that is left its own batch size measures only what it was told to observe. */
+/**
+ * What is worth measuring. A trainer that is left its own batch size measures only what it was told to observe. Where the rate warms
+ * up, steps are counted.
+ */
 function measured(job: TrainingJob, policy: BatchSizePolicy | undefined): Pick<EpochPlan, "measure"> {
   const scaling = scalingOf(job);
   if (policy === undefined || usesNorms(policy) || scaling === "adascale" || scaling === "auto")
     return { measure: "norms" };
-  return isAdaptive(policy) || job.microBatchSize === "auto" ? { measure: "times" } : {};
+  const warmsUp = job.learningRate.warmUp > 0 && scaling !== "none";
+  return isAdaptive(policy) || job.microBatchSize === "auto" || warmsUp ? { measure: "times" } : {};
 }
 
 /** The first size, where the job leaves it to Pawl or gives it. */
-const firstSize = (policy: BatchSizePolicy): number =>
+export const firstSize = (policy: BatchSizePolicy): number =>
   chooseBatchSize(policy, { epoch: 1, learnt: undefined, microBatchLimit: undefined }).size;
 
 /** What the trainer's learning rate is multiplied with at `size`, before any remedy, and by which rule. */
@@ -80,28 +84,6 @@ const restored = ({ progress }: PlanState, epoch: number): Progress["partial"] =
   epoch === progress.epoch + 1 ? progress.partial : undefined;
 
 /**
- * The change of the batch size that the beginning of `epoch` is still warmed up after: the size before it, and the steps since; what
- * is scheduled changes at the beginning, and nobody counts its steps, so that its warm-up ends with the epoch.
- */
-function changeBefore(
-  policy: BatchSizePolicy | undefined,
-  { batch }: Progress,
-  { epoch, size }: { readonly epoch: number; readonly size: number | undefined },
-): { readonly from: number; readonly steps: number } | undefined {
-  if (policy === undefined || epoch === 1) return undefined;
-  if (!isAdaptive(policy)) {
-    const seen = { epoch: epoch - 1, learnt: undefined, microBatchLimit: undefined };
-    return { from: chooseBatchSize(policy, seen).size, steps: 0 };
-  }
-  if (batch === undefined || batch.size !== size) return batch && { from: batch.size, steps: 0 };
-  const last = batch.changes.at(-1);
-  return last?.to === size ? { from: last.from, steps: batch.stepsAtSize } : undefined;
-}
-
-/** Two ways of calculating the same can differ in the last digits. */
-const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.abs(b);
-
-/**
  * What an attempt is told about `epoch`, and why: of its beginning; of the rest of it, exactly as the checkpoint has it that training
  * goes on from; or, `going`, of the rest of it as it is best trained by what was measured.
  */
@@ -126,15 +108,14 @@ export function planEpoch(
   const before = part?.batch?.size === choice?.size ? part?.batch : undefined;
   const isKept = before !== undefined && !isNear(followed.scale, before.learningRateScale);
   const scale = (isKept ? before.learningRateScale : followed.scale) * factor;
-  const scaleAt = (size: number) => followedScale(job, progress, policy, size).scale * factor;
   const warmUp = (): EpochPlan["warmUp"] => {
-    if (part !== undefined) return before?.warmUp && { ...before.warmUp, from: before.warmUp.from * factor };
-    if (going !== undefined)
-      return choice?.size === going.size
-        ? undefined
-        : warmUpTo(job, { from: warmUpAt(going.plan, going.steps), to: scale, steps: 0 });
-    const change = changeBefore(policy, progress, { epoch, size: choice?.size });
-    return change && warmUpTo(job, { from: scaleAt(change.from), to: scale, steps: change.steps });
+    if (part !== undefined) return before && multiplied(before, factor).warmUp;
+    const { rate } = progress;
+    const inForce =
+      going === undefined
+        ? rate && { size: rate.size, ...multiplied(rate, factor) }
+        : { size: going.size, ...restOf(going.plan, going.steps) };
+    return warmUpTo(inForce, { size: choice?.size, scale }, job.learningRate.warmUp);
   };
   const warms = warmUp();
   const plan: EpochPlan = {
@@ -149,15 +130,6 @@ export function planEpoch(
   const rule = isKept ? "as it was" : followed.rule;
   return { plan, choice, reason: words(plan, choice, grown, { rule, isLowered: factor !== 1 }) };
 }
-
-/** What is left, after so many steps, of the warm-up that the job wants from one scale to another. */
-const warmUpTo = (
-  { learningRate: { warmUp } }: TrainingJob,
-  { from, to, steps }: { readonly from: number; readonly to: number; readonly steps: number },
-): EpochPlan["warmUp"] =>
-  warmUp === 0 || isNear(from, to)
-    ? undefined
-    : restOf({ learningRateScale: to, warmUp: { from, steps: warmUp } }, steps).warmUp;
 
 function chosen(
   policy: BatchSizePolicy | undefined,

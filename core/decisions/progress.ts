@@ -1,10 +1,11 @@
 import type { TrainingJob } from "../job.ts";
 import { learn } from "../learn.ts";
+import { fromBeginning } from "../learnt-bars.ts";
 import { isBetter, type MetricGoal } from "../metric-goal.ts";
 import { stopReason } from "../policies/stop.ts";
 import type { Reach } from "../position.ts";
 import type { EpochReport } from "../report.ts";
-import type { KeptCheckpoint, Progress } from "../run-state.ts";
+import type { KeptCheckpoint, LiveAttempt, Progress, RunState } from "../run-state.ts";
 
 export const noProgress: Progress = { epoch: 0, examples: 0, trainedSeconds: 0 };
 
@@ -27,15 +28,16 @@ export function slim(progress: Progress): Progress {
   const { batch } = progress;
   if (batch === undefined) return progress;
   const changes = batch.changes.slice(-1).map(({ stepTime: _time, noiseScale: _noise, ...change }) => change);
-  return { ...progress, batch: { ...batch, timings: {}, barred: [], changes } };
+  const { failures: _failures, ...rest } = batch;
+  return { ...progress, batch: { ...rest, timings: {}, barred: [], changes } };
 }
 
 /** What `slim` left out of `kept`, as far as `newest`, which came after it, has it. */
 export function inFull(kept: Progress, newest: Progress): Progress {
-  const { batch } = kept;
-  if (batch === undefined) return kept;
+  if (kept.batch === undefined) return kept;
+  const { failures: _failures, ...batch } = kept.batch;
   const [last] = batch.changes;
-  const { timings = {}, barred = [], changes: known = [] } = newest.batch ?? {};
+  const { timings = {}, barred = [], changes: known = [], failures } = newest.batch ?? {};
   const earlier = known.filter(({ number }) => number < (last?.number ?? 0));
   const same = known.find(({ number }) => number === last?.number);
   const measured = {
@@ -43,14 +45,27 @@ export function inFull(kept: Progress, newest: Progress): Progress {
     ...(same?.noiseScale === undefined ? {} : { noiseScale: same.noiseScale }),
   };
   const changes = last === undefined ? [] : [...earlier, { ...last, ...measured }];
-  return { ...kept, batch: { ...batch, timings, barred, changes } };
+  const failed = failures === undefined ? {} : { failures };
+  return { ...kept, batch: { ...batch, ...failed, timings, barred, changes } };
 }
 
-/** `progress` with one more epoch in it. */
-export function advance(progress: Progress, report: EpochReport, job: TrainingJob): Progress {
+/** What stays of `newest` where training begins anew: what is known of sizes that failed. */
+export function anew({ batch }: Progress): Progress {
+  return batch === undefined || batch.barred.length === 0
+    ? noProgress
+    : { ...noProgress, batch: fromBeginning(batch) };
+}
+
+/** `progress` with one more epoch in it, whose last step was trained with `rate`. */
+export function advance(
+  progress: Progress,
+  report: EpochReport,
+  job: TrainingJob,
+  rate?: Progress["rate"],
+): Progress {
   const value = job.stop === undefined ? undefined : report.metrics[job.stop.metric];
   const better = job.stop !== undefined && isBetter(job.stop, value, progress.stopBest?.value);
-  const { partial: _part, ...whole } = progress;
+  const { partial: _part, rate: _rate, ...whole } = progress;
   const { measured } = report;
   const batch = measured && learn(progress.batch, { epoch: report.epoch, measured, report }, job);
   return {
@@ -60,8 +75,16 @@ export function advance(progress: Progress, report: EpochReport, job: TrainingJo
     trainedSeconds: progress.trainedSeconds + report.seconds,
     ...(better ? { stopBest: { epoch: report.epoch, value } } : {}),
     ...(batch === undefined ? {} : { batch }),
+    ...(rate === undefined ? {} : { rate }),
   };
 }
+
+/** `state`'s progress with the epochs in it that `attempt` has reported, committed or not. */
+export const pendingIn = (
+  { progress }: Pick<RunState, "progress">,
+  { pending }: Pick<LiveAttempt, "pending">,
+  job: TrainingJob,
+): Progress => pending.reduce((sum, { report, rate }) => advance(sum, report, job, rate), progress);
 
 /** Why a run with this progress is finished, or `undefined` where it goes on. */
 export const finishedBecause = (job: TrainingJob, progress: Progress): string | undefined =>

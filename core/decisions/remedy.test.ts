@@ -81,6 +81,23 @@ describe("memory that runs out", () => {
     expect(story.state.memory).toEqual([{ machine: "local", wall: 64, fits: 32, uses: [] }]);
   });
 
+  it("is grown to the next equal parts, however far off; those that are small are given a reason", () => {
+    const story = begun({ batchSize: 262, microBatchSize: "auto", epochs: 9, retry: eager });
+    const micro = () => planInForce(liveOf(story)).microBatchSize;
+    expect(micro()).toBe(2);
+    expect(reasons(story)).toContain("as 131 times 2, since 262 have no equal parts of from 8 to 16");
+    story.train(1, [1]);
+    expect(micro()).toBe(131);
+    expect(reasons(story)).toContain(
+      "micro-batches of 131 instead of 2: 2 at once fit, and 262 have no equal parts between",
+    );
+    fail(story, "gpu-oom");
+    expect(micro()).toBe(2);
+    story.train(2, [2, 3]);
+    expect(micro()).toBe(2);
+    expect(story.state.memory).toEqual([{ machine: "local", wall: 131, fits: 2, uses: [] }]);
+  });
+
   it("is of all workers together, each of which tells what it had at once", () => {
     const story = begun({ batchSize: 256, microBatchSize: "auto", epochs: 9 });
     const memory = { peakBytes: 4 * 2 ** 30, totalBytes: 16 * 2 ** 30 };

@@ -6,6 +6,7 @@ import { smallestLearningRateFactor } from "../policies/numeric.ts";
 import { backoffSeconds } from "../policies/retry.ts";
 import { keptFailures, type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 import { exhausted } from "./budget.ts";
+import { withGrowthTakenBack } from "./growth.ts";
 import { withMarket } from "./market.ts";
 import { machineOf, splitFor } from "./memory.ts";
 import { placeWords } from "./progress.ts";
@@ -98,28 +99,38 @@ const shrink: Rule = (failed, circumstances) => {
   return { action: "shrink", state: { ...state, ...known }, waitSeconds: 0, change: [change] };
 };
 
-const rollBack: Rule = ({ state, before, attempt }, { job: { numeric: policy } }) => {
+const rollBack: Rule = ({ state, before, attempt }, { job }) => {
+  const { numeric: policy } = job;
   if (policy.after !== "roll-back") return giveUp("the job says so (numeric.after)");
   const epoch = epochOf(attempt, before);
   const { numeric } = state;
   const times = numeric !== undefined && epoch <= numeric.epoch ? numeric.times + 1 : 1;
   if (times > policy.times)
     return giveUp(`rolled back ${policy.times} times at epoch ${epoch} (numeric.times)`);
-  const learningRateFactor = (numeric?.learningRateFactor ?? 1) * policy.learningRateFactor;
-  if (learningRateFactor < smallestLearningRateFactor)
-    return giveUp(`the learning rate is lowered too far already (numeric.learningRateFactor)`);
   // A part of this very epoch may have diverged already.
   const sound = restorable(state.kept).filter((kept) => kept.step === undefined || kept.epoch < epoch);
   const target = sound[sound.length - policy.back - times];
   const back = goBackTo(state, target);
   const place = target === undefined ? "the beginning" : placeWords(target.progress);
-  const change = `back to ${place}, learning rate × ${Number(learningRateFactor.toPrecision(4))} from now on (${times} of ${policy.times} times)`;
+  // Where the batch size has grown, that is to blame first; the second time the learning rate is too.
+  const grown = withGrowthTakenBack(back, { before, attempt }, epoch, job);
+  const stays = grown !== undefined && times === 1;
+  const factor = numeric?.learningRateFactor ?? 1;
+  const learningRateFactor = stays ? factor : factor * policy.learningRateFactor;
+  if (!stays && learningRateFactor < smallestLearningRateFactor)
+    return giveUp(`the learning rate is lowered too far already (numeric.learningRateFactor)`);
+  const otherwise = [
+    ...(grown === undefined ? [] : [grown.words]),
+    stays
+      ? "the learning rate stays"
+      : `learning rate × ${Number(learningRateFactor.toPrecision(4))} from now on`,
+  ].join(", ");
   const furthest = Math.max(epoch, times > 1 ? (numeric?.epoch ?? 0) : 0);
   return {
     action: "roll-back",
-    state: { ...back, numeric: { epoch: furthest, times, learningRateFactor } },
+    state: { ...(grown?.state ?? back), numeric: { epoch: furthest, times, learningRateFactor } },
     waitSeconds: 0,
-    change: [change],
+    change: [`back to ${place}, ${otherwise} (${times} of ${policy.times} times)`],
   };
 };
 

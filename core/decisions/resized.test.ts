@@ -194,10 +194,14 @@ describe("a run that goes on from the middle of an epoch", () => {
     story.say(commits(aCheckpoint(1, [whole])));
     story.say(reported(1, aReport(2, { loss: "NaN" })));
     story.say(failed(1, "numeric", { evidence: { class: "numeric" } }));
-    const lowered = planOf(story.say(started(2)));
-    story.say(commits(partOf(story, 2, lowered.epoch, [aStretch(lowered.batchSize ?? 0, 20)])));
-    story.say(failed(2, "spot-reclaim"));
-    expect(planOf(story.say(started(3)))).toMatchObject({
+    story.say(started(2));
+    story.say(reported(2, aReport(2, { loss: "NaN" })));
+    story.say(failed(2, "numeric", { evidence: { class: "numeric" } }));
+    const lowered = planOf(story.say(started(3)));
+    expect(lowered).toMatchObject({ epoch: 1, batchSize: 8, learningRateScale: 0.5 });
+    story.say(commits(partOf(story, 3, lowered.epoch, [aStretch(lowered.batchSize ?? 0, 20)])));
+    story.say(failed(3, "spot-reclaim"));
+    expect(planOf(story.say(started(4)))).toMatchObject({
       batchSize: lowered.batchSize,
       learningRateScale: lowered.learningRateScale,
     });
@@ -270,8 +274,12 @@ describe("a run that goes back", () => {
     story.say(reported(1, aReport(3, { loss: "NaN" })));
     story.say(failed(1, "numeric", { evidence: { class: "numeric" } }));
     expect(story.state.progress).toMatchObject({ epoch: 1, batch: { size: 8, examples: 320 } });
-    // What is known of machines is not forgotten.
-    expect(story.state.progress.batch).toMatchObject({ ...after, timings: expect.anything() });
+    // What is known of machines, and of the size that it diverged with, is not forgotten.
+    expect(story.state.progress.batch).toMatchObject({
+      ...{ ...after, timings: expect.anything(), changeCount: 1 },
+      changes: [{ number: 1, from: 16, to: 32, outcome: "undone" }],
+      barred: [{ size: 32, direction: "up", untilExamples: 2 * 40 * (8 + 16) }],
+    });
     expect(story.state.progress.batch?.timings.local).toHaveLength(2);
   });
 
@@ -296,7 +304,11 @@ describe("a run that goes back", () => {
     story.say(reported(1, aReport(3, { loss: "NaN" })));
     story.say(failed(1, "numeric", { evidence: { class: "numeric" } }));
     for (const entry of story.journal.entries.slice(seen)) reader.add(entry);
-    expect(reader.history()?.changes.map(({ number }) => number)).toEqual([1]);
+    const standing = reader.history()?.changes.map(({ number, to, outcome }) => ({ number, to, outcome }));
+    expect(standing).toEqual([
+      { number: 1, to: 16, outcome: "kept" },
+      { number: 2, to: 64, outcome: "undone" },
+    ]);
   });
 });
 
@@ -341,6 +353,41 @@ describe("a warm-up", () => {
     const next = planOf(story.say(reported(1, reportOf(1, all))));
     expect(next).toMatchObject({ batchSize: 16, learningRateScale: 2, warmUp: { steps: 95 } });
     expect(next.warmUp?.from).toBeCloseTo(1.05, 9);
+  });
+
+  it("is kept as a whole while a loader still gives batches of the size before", () => {
+    const { story } = resized(warm);
+    story.say(commits(partOf(story, 1, 1, [aStretch(8, 46)])));
+    story.say(failed(1, "spot-reclaim"));
+    const whole = { batchSize: 16, learningRateScale: 2, warmUp: { from: 1, steps: 10 } };
+    expect(planOf(story.say(started(2)))).toMatchObject(whole);
+    story.say(commits(partOf(story, 2, 1, [aStretch(8, 46), aStretch(16, 4)])));
+    story.say(failed(2, "spot-reclaim"));
+    expect(planOf(story.say(started(3))).warmUp).toEqual({ from: 1.4, steps: 6 });
+  });
+
+  it("begins at the rate in force after a resume, too", () => {
+    const { story } = resized({ ...warm, learningRate: { scaling: "linear", warmUp: 100 } });
+    story.say(commits(partOf(story, 1, 1, [aStretch(8, 16), aStretch(16, 5)])));
+    story.say(failed(1, "spot-reclaim"));
+    story.say(started(2));
+    const plan = planOf(story.say(measures(2, 1, [aStretch(8, 16), aStretch(16, 20)])));
+    expect(plan).toMatchObject({ batchSize: 32, learningRateScale: 4, warmUp: { steps: 100 } });
+    expect(plan.warmUp?.from).toBeCloseTo(1.2, 9);
+  });
+
+  it("of a schedule goes on over the ends of epochs, whose steps are counted", () => {
+    const steps = [1, 2].map((epoch) => ({ fromEpoch: epoch, size: 8 * epoch }));
+    const learningRate = { scaling: "linear" as const, referenceBatchSize: 8, warmUp: 100 };
+    const story = begun({ batchSize: { policy: "schedule", steps }, learningRate });
+    expect(planInForce(liveOf(story)).measure).toBe("times");
+    story.say(reported(1, reportOf(1, [aStretch(8, 25)])));
+    const third = planOf(story.say(reported(1, reportOf(2, [aStretch(16, 25)]))));
+    expect(third).toMatchObject({ learningRateScale: 2, warmUp: { from: 1.25, steps: 75 } });
+    for (const epoch of [1, 2])
+      story.say(commits(aCheckpoint(1, [reportOf(epoch, [aStretch(8 * epoch, 25)])])));
+    story.say(failed(1, "spot-reclaim"));
+    expect(planOf(story.say(started(2)))).toEqual(third);
   });
 
   it("comes at the beginning of an epoch that has another size, and again when that begins again", () => {

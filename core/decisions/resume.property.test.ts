@@ -64,7 +64,7 @@ function trains(job: Partial<TrainingJobInput>, cuts: ReadonlySet<number>) {
 }
 
 const policies = fc.constantFrom<Partial<TrainingJobInput>>(
-  { batchSize: { policy: "noise-scale", start: 8, max: 512 } },
+  { batchSize: { policy: "noise-scale", share: 0.2, start: 8, max: 512 } },
   { batchSize: { policy: "goodput", start: 8, max: 512 }, learningRate: { scaling: "adascale" } },
   { batchSize: "auto", microBatchSize: 8 },
   { batchSize: { policy: "throughput", start: 8, max: 256 } },

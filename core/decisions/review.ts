@@ -12,13 +12,15 @@ import { stopWords } from "../stop.ts";
 import { answerAttempt, leave, withAttempt } from "./answer-attempt.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
 import { paysForMore } from "./cost.ts";
+import { growthTo, withGrowth } from "./growth.ts";
 import { triesSpotAgain } from "./market.ts";
 import { measured } from "./measured.ts";
 import { machineOf, withTrained } from "./memory.ts";
 import { planEpoch } from "./plan.ts";
-import { advance, finishedBecause, reachOf } from "./progress.ts";
+import { finishedBecause, pendingIn, reachOf } from "./progress.ts";
 import { savingFor } from "./saving.ts";
 import { started } from "./started.ts";
+import { rateAtEnd } from "./warm-up.ts";
 
 export type ReviewEvent = StartedEvent | ReportEvent | MeasuredEvent | CommitEvent | EndedEvent;
 
@@ -54,8 +56,9 @@ function report(
       reason: `epoch ${epoch} is trained, but ${numeric}: it does not count, and attempt ${attempt.number} ends`,
     });
   }
-  const pending = [...attempt.pending, { report: event.report, at }];
-  const progress = pending.reduce((sum, item) => advance(sum, item.report, job), state.progress);
+  const rate = rateAtEnd(state, attempt, event.report, job);
+  const pending = [...attempt.pending, { report: event.report, at, ...(rate === undefined ? {} : { rate }) }];
+  const progress = pendingIn(state, { pending }, job);
   const why = finishedBecause(job, progress) ?? segmentEnd(state, { ...attempt, pending }, circumstances);
   const known = withTrained(state, attempt, event.report, job);
   const planned = planEpoch(job, { ...known, progress }, epoch + 1, { machine: machineOf(attempt) });
@@ -66,9 +69,10 @@ function report(
   const missing = [job.stop, job.checkpoint.policy === "keep" ? job.checkpoint.best : undefined]
     .flatMap((goal) => (goal === undefined || goal.metric in event.report.metrics ? [] : [goal.metric]))
     .map((metric) => `; ${metric} was not reported, so it is not judged`);
+  const grown = withGrowth(attempt, growthTo(planned.plan, progress.batch));
   return answerAttempt(
     known,
-    { ...attempt, pending, lastSeenAt: at, answers: { ...attempt.answers, report: answer } },
+    { ...grown, pending, lastSeenAt: at, answers: { ...attempt.answers, report: answer } },
     answer,
     {
       kind: "reported",

@@ -15,7 +15,7 @@ import {
 } from "../run-state.ts";
 import { countsIn } from "./budget.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
-import { inFull, noProgress, placeWords, reachOf, secondsIn } from "./progress.ts";
+import { anew, inFull, placeWords, reachOf, secondsIn } from "./progress.ts";
 import { exposed, livedSeconds } from "./saving.ts";
 
 /** By how much the clocks of two machines may differ. */
@@ -63,7 +63,7 @@ export function restorable(kept: readonly KeptCheckpoint[]): KeptCheckpoint[] {
 
 /** `state` gone back to a kept checkpoint, or to the beginning. What was trained since is lost. */
 export function goBackTo(state: RunState, target: KeptCheckpoint | undefined): RunState {
-  const progress = target === undefined ? noProgress : inFull(target.progress, state.progress);
+  const progress = target === undefined ? anew(state.progress) : inFull(target.progress, state.progress);
   const stays = ({ epoch, step }: KeptCheckpoint) => !isFurther(reach({ epoch, step }), reachOf(progress));
   return {
     ...state,

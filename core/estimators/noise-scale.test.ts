@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { OpenStretch } from "../../trainer/stretch.ts";
 import type { GradientNorms } from "../measured.ts";
 import { Dice } from "../testing/dice.ts";
 import { normal } from "../testing/normal.ts";
@@ -87,6 +88,22 @@ function consecutive(model: Quadratic, batchSize: number, rate: number, pairs: n
   return norms(batchSize, small / pairs, 2 * batchSize, large / pairs, pairs);
 }
 
+/** What the trainer's helper tells of a stretch of which each step had its own norms. */
+function helped(batchSize: number, steps: number, at: (step: number) => GradientNorms): GradientNorms {
+  const open = new OpenStretch(batchSize, batchSize);
+  for (let step = 0; step < steps; step += 1) {
+    const { small, large } = at(step);
+    open.addNorms({
+      small: { ...small, squaredNorm: Number(small.squaredNorm) },
+      large: { ...large, squaredNorm: Number(large.squaredNorm) },
+    });
+  }
+  open.count(batchSize, undefined, true);
+  const { norms: told } = open.toStretch();
+  if (told === undefined) throw new Error("no norms");
+  return told;
+}
+
 const learnt = (stretches: readonly GradientNorms[]): NoiseEstimate | undefined =>
   stretches.reduce<NoiseEstimate | undefined>(smoothed, undefined);
 
@@ -114,6 +131,20 @@ describe("the noise scale of a quadratic model, in the median over 50 seeds, is 
       return examplesOf(
         learnt(Array.from({ length: stretches }, () => stretch(model, batchSize, parts, 16))),
       );
+    });
+    expect(middle(found) / truth).toBeGreaterThan(0.9);
+    expect(middle(found) / truth).toBeLessThan(1.1);
+  });
+
+  it.each([
+    { how: "from the end of a long stretch", truth: 100, batchSize: 64, steps: 1500 },
+    { how: "from the end of a long stretch, below it", truth: 200, batchSize: 64, steps: 1500 },
+    { how: "from the end of a long stretch, far above it", truth: 20, batchSize: 512, steps: 1500 },
+  ])("$how, as the helpers measure it", ({ truth, batchSize, steps }) => {
+    const found = seeds.map((seed) => {
+      const model = new Quadratic(seed, 40, truth);
+      const given = helped(batchSize, steps, () => stretch(model, batchSize, 2, 1));
+      return examplesOf(smoothed(undefined, given));
     });
     expect(middle(found) / truth).toBeGreaterThan(0.9);
     expect(middle(found) / truth).toBeLessThan(1.1);
@@ -164,6 +195,34 @@ describe("smoothing", () => {
     for (let truth = 100; truth <= 3200; truth *= 1.1)
       estimate = smoothed(estimate, exact(truth, 1, 128, 60));
     expect(examplesOf(estimate)).toBeGreaterThan(2000);
+  });
+
+  it.each([512, 2048])("follows one that grows a hundredfold within one stretch of %i", (batchSize) => {
+    // The gradient fades, and its noise stays.
+    const truthAt = (step: number) => 50 * 100 ** (step / 40_000);
+    const at = (step: number) => exact(truthAt(step), 50 / truthAt(step), batchSize, 1);
+    for (const steps of [1000, 10_000, 20_000, 40_000]) {
+      const told = helped(batchSize, steps, at);
+      for (const before of [undefined, exact(50, 1, 32, 40)])
+        expect(
+          examplesOf(learnt([...(before === undefined ? [] : [before]), told])) / truthAt(steps),
+        ).toBeCloseTo(1, 1);
+    }
+  });
+
+  it("trusts the end of a long stretch as much as the steps that it rests on, and the state before it no more", () => {
+    const told = helped(64, 5000, () => exact(100, 1, 64, 1));
+    const { steps, examples } = smoothed(undefined, told);
+    expect(steps).toBeGreaterThan(200);
+    expect(steps).toBeLessThan(256);
+    expect(examples / steps).toBeCloseTo(64, 6);
+    const few = helped(64, 20, () => exact(100, 1, 64, 1));
+    expect(smoothed(undefined, few).steps).toBeCloseTo(20, 0);
+    const long = helped(32, 1000, () => exact(2000, 1, 32, 1));
+    const plain = exact(2000, 1, 32, 1000);
+    const before = smoothed(undefined, exact(1000, 1, 32, 1000));
+    expect(smoothed(before, long).squaredNorm).toBeCloseTo(smoothed(before, plain).squaredNorm, 6);
+    expect(smoothed(before, long).trace).toBeCloseTo(smoothed(before, plain).trace, 6);
   });
 
   it("follows the newest also where gradients shrink by orders of magnitude, or burst", () => {
@@ -267,11 +326,13 @@ describe("whatever norms come", () => {
       more: fc.integer({ min: 1, max: 1_000_000 }),
       squaredNorm: positive,
       steps: fc.integer({ min: 1, max: 1_000_000 }),
+      weight: fc.option(fc.double({ min: 0, minExcluded: true, max: 1e9, noNaN: true }), { nil: undefined }),
     })
-    .map(({ small, more, squaredNorm, steps }) => ({
+    .map(({ small, more, squaredNorm, steps, weight }) => ({
       small,
       large: { examples: small.examples + more, squaredNorm },
       steps,
+      ...(weight === undefined ? {} : { weight }),
     }));
 
   it("nothing is ever not a number, and a noise scale is finite and not negative", () => {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { GradientNorms } from "../measured.ts";
+import { type GradientNorms, keptByStep } from "../measured.ts";
 
 /** What is known of a gradient's noise: running means, each of an unbiased estimate. */
 export const NoiseEstimate = z.strictObject({
@@ -63,6 +63,17 @@ function unbiased({ small, large }: GradientNorms): { squaredNorm: number; trace
 }
 
 /**
+ * So many steps that count alike tell as much: their mean has the same variance. That is (Σ w)² / Σ w² with w = 1, k, k² …, and
+ * 2 / (1 − k) at most.
+ */
+function effectiveSteps({ steps, weight }: GradientNorms): number {
+  if (weight === undefined) return steps;
+  const lost = 1 - keptByStep;
+  const sum = Math.min(weight, steps, 1 / lost);
+  return Math.min(steps, (sum * (2 - lost)) / (2 - lost * sum));
+}
+
+/**
  * Over how many measured steps of `batchSize` the means reach back. Those of |G|² at a batch far below the noise scale have a
  * variance that goes with (noise scale / batch)², so the smaller the batch, the more of them are needed; 16 × noise scale
  * examples, and at least 16 steps, bring it to a few tenths, and are a small part of an epoch wherever a batch of the noise scale
@@ -96,7 +107,7 @@ export function smoothed(before: NoiseEstimate | undefined, norms: GradientNorms
   const value = unbiased(norms);
   const tau = reach(before, batchSize);
   const kept = Math.exp(-norms.steps / tau);
-  // What a stretch's own older steps still count: never more than tau steps.
+  // What a stretch's steps count for beside older ones: never more than tau steps.
   const steps = Math.min(norms.steps, tau * (1 - kept) + 1);
   const old = before ?? { squaredNorm: 0, trace: 0, steps: 0, examples: 0, recent: [] };
   const scale = rescaled(old, value.trace);
@@ -104,11 +115,15 @@ export function smoothed(before: NoiseEstimate | undefined, norms: GradientNorms
   const examples = oldExamples + steps * batchSize;
   const share = (steps * batchSize) / examples;
   const mean = (a: number, b: number) => a * scale * (1 - share) + b * share;
+  // As many steps, and examples, as tell as much as this mean: fewer where it rests on the end of a long stretch.
+  const counted = old.steps * kept + steps;
+  const precise = norms.weight === undefined ? steps : effectiveSteps(norms);
+  const told = counted / (old.steps * kept + steps ** 2 / precise);
   const now = {
     squaredNorm: mean(old.squaredNorm, value.squaredNorm),
     trace: mean(old.trace, value.trace),
-    steps: old.steps * kept + steps,
-    examples,
+    steps: counted * told,
+    examples: examples * told,
   };
   const own = telling(value, norms, now, old.recent);
   return { ...now, recent: [...old.recent, ...(own === undefined ? [] : [own])].slice(-5) };
@@ -121,15 +136,16 @@ export function smoothed(before: NoiseEstimate | undefined, norms: GradientNorms
  */
 function telling(
   { squaredNorm, trace }: { squaredNorm: number; trace: number },
-  { steps, large }: GradientNorms,
+  norms: GradientNorms,
   now: { squaredNorm: number; trace: number },
   recent: readonly number[],
 ): number | undefined {
   const own = Math.max(0, squaredNorm > 0 ? Math.min(largestScale, trace / squaredNorm) : largestScale);
   const all = now.squaredNorm > 0 ? Math.max(0, now.trace) / now.squaredNorm : largestScale;
   const lowest = Math.min(own, all, ...recent.slice(-swingStretches));
+  const { large } = norms;
   const needed = (8 * lowest * (lowest + large.examples)) / large.examples ** 2;
-  return steps >= Math.max(fewestSteps, needed) ? own : undefined;
+  return Math.round(effectiveSteps(norms)) >= Math.max(fewestSteps, needed) ? own : undefined;
 }
 
 /** What of the newest stretches' noise scales does not fit together. A rise is what training does; a fall to a tenth is not. */

@@ -7,6 +7,7 @@ import {
   memoryOf,
   mostAtOnce,
   rememberedMachines,
+  splitAsWanted,
   splitBatch,
   withFitted,
   withWall,
@@ -29,8 +30,7 @@ function probes(batchSize: number, fits: number, bytes?: { fixed: number; each: 
   const failed: number[] = [];
   let learnt: MemoryLearnt | undefined;
   for (let epoch = 1; epoch <= 30; epoch += 1) {
-    const { most } = mostAtOnce("auto", memoryOf(learnt, "local"), policy, true);
-    const { microBatchSize } = splitBatch(batchSize, most);
+    const { microBatchSize } = splitAsWanted(batchSize, "auto", memoryOf(learnt, "local"), policy, true);
     tried.push(microBatchSize);
     const isOver =
       bytes === undefined ? microBatchSize > fits : bytes.fixed + bytes.each * microBatchSize > bytes.total;
@@ -46,7 +46,7 @@ function probes(batchSize: number, fits: number, bytes?: { fixed: number; each: 
     };
     learnt = withFitted(learnt, "local", { microBatchSize, memory });
   }
-  return { tried, failed };
+  return { tried, failed, wall: memoryOf(learnt, "local")?.wall ?? Number.POSITIVE_INFINITY };
 }
 
 describe("how many examples go through the model at once", () => {
@@ -130,6 +130,59 @@ describe("how many examples go through the model at once", () => {
     );
   });
 
+  it.each([34, 37, 68, 74, 365])(
+    "goes on to the next equal parts of %i examples, however far off, where memory is enough",
+    (batchSize) => {
+      const bytes = { fixed: 1024, each: 1, total: 80 * 1024 };
+      expect(probes(batchSize, Number.POSITIVE_INFINITY, bytes)).toMatchObject({ failed: [] });
+      expect(probes(batchSize, Number.POSITIVE_INFINITY, bytes).tried.at(-1)).toBe(batchSize);
+      expect(probes(batchSize, Number.POSITIVE_INFINITY).tried.at(-1)).toBe(batchSize);
+    },
+  );
+
+  it("tries without peaks all equal parts, up to half of what did not fit", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4096 }), fc.integer({ min: 1, max: 5000 }), (batchSize, fits) => {
+        const { tried, failed, wall } = probes(batchSize, fits);
+        const last = tried.at(-1) ?? 0;
+        const next = Array.from({ length: batchSize }, (_, i) => i + 1).find(
+          (size) => size > last && batchSize % size === 0,
+        );
+        if (next !== undefined) expect(2 * next).toBeGreaterThan(wall);
+        expect(failed.length).toBeLessThanOrEqual(13);
+      }),
+    );
+  });
+
+  it("begins near 16, with the parts above where those below are less than half of it", () => {
+    const first = (batchSize: number, more: { smallestMicroBatch?: number } = {}) =>
+      splitAsWanted(batchSize, "auto", undefined, MemoryPolicy.parse(more), true).microBatchSize;
+    expect([8, 32, 100, 34, 37, 68, 74, 96].map((size) => first(size))).toEqual([
+      8, 16, 10, 17, 37, 17, 37, 16,
+    ]);
+    // 131 at once are no small beginning.
+    expect(first(262)).toBe(2);
+    expect(first(262, { smallestMicroBatch: 4 })).toBe(131);
+    const four = MemoryPolicy.parse({ smallestMicroBatch: 4 });
+    expect(splitAsWanted(74, "auto", known({ fits: 17 }), four, false).microBatchSize).toBe(37);
+    expect(splitAsWanted(74, "auto", known({ fits: 17, wall: 37 }), four, false).microBatchSize).toBe(2);
+  });
+
+  it("goes above the parts that fit in the middle of no epoch, and above those that a job gives never", () => {
+    const two = known({ fits: 2, uses: [use(2, 1)] });
+    expect(splitAsWanted(34, "auto", two, policy, true)).toMatchObject({
+      microBatchSize: 17,
+      accumulation: 2,
+    });
+    expect(splitAsWanted(34, "auto", two, policy, false)).toMatchObject({ microBatchSize: 2 });
+    expect(splitAsWanted(34, 16, two, policy, true)).toMatchObject({ microBatchSize: 2, accumulation: 17 });
+    const full = known({ fits: 2, uses: [use(2, 4)] });
+    expect(splitAsWanted(34, "auto", full, policy, true)).toMatchObject({ microBatchSize: 2 });
+    expect(splitAsWanted(34, "auto", known({ fits: 2, wall: 17 }), policy, true)).toMatchObject({
+      microBatchSize: 2,
+    });
+  });
+
   it("finds a micro-batch that is at least half of what fits, of batches of a power of two", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 3000 }), (fits) => {
@@ -149,8 +202,12 @@ describe("how many examples go through the model at once", () => {
           each: fc.integer({ min: 1, max: 100 }),
           total: fc.integer({ min: 3000, max: 1_000_000 }),
         }),
-        (bytes) => {
+        fc.integer({ min: 1, max: 4096 }),
+        (bytes, batchSize) => {
           expect(probes(4096, Number.POSITIVE_INFINITY, bytes).failed).toEqual([]);
+          // What it begins with has to fit: 64 at most.
+          const larger = { ...bytes, total: bytes.total + 64 * bytes.each };
+          expect(probes(batchSize, Number.POSITIVE_INFINITY, larger).failed).toEqual([]);
         },
       ),
     );

@@ -126,6 +126,10 @@ function predicted(uses: MachineMemory["uses"]): number {
 
 const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
 
+/** What is tried after so many did not fit. */
+const halfOf = (wall: number | undefined): number =>
+  wall === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(wall / 2));
+
 export interface Most {
   /** So many examples at most go through the model at once; `undefined`: as many as there are. */
   readonly most: number | undefined;
@@ -144,7 +148,7 @@ export function mostAtOnce(
   grows: boolean,
 ): Most {
   const { wall, fits, uses = [] } = known ?? {};
-  const half = wall === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(wall / 2));
+  const half = halfOf(wall);
   const below = Math.max(half, fits ?? 0);
   if (wanted === undefined) return { most: wall === undefined ? undefined : below };
   if (wanted !== "auto") return { most: Math.min(wanted, below) };
@@ -161,27 +165,79 @@ export function mostAtOnce(
   return most > fits ? { most, why } : { most };
 }
 
-/**
- * How `batchSize` examples go through the model when at most `limit` fit at once: in `accumulation` equal micro-batches,
- * since the mean of equal parts' means is the mean of all. The largest divisor of `batchSize` that fits; at least 1.
- */
-export function splitBatch(
-  batchSize: number,
-  limit: number | undefined,
-): { microBatchSize: number; accumulation: number } {
-  const most = Math.min(batchSize, Math.max(1, limit ?? batchSize));
-  if (most === batchSize) return { microBatchSize: batchSize, accumulation: 1 };
-  let microBatchSize = 1;
+/** How a batch goes through the model: in `accumulation` equal micro-batches, since the mean of equal parts' means is the mean of all. */
+export interface Split {
+  readonly microBatchSize: number;
+  readonly accumulation: number;
+}
+
+/** The divisors of `batchSize` next to `most`: the largest that is not above it, and the smallest that is. */
+function divisors(batchSize: number, most: number): { below: number; above: number } {
+  let [below, above] = [1, batchSize];
+  const take = (divisor: number) => {
+    if (divisor <= most) below = Math.max(below, divisor);
+    else above = Math.min(above, divisor);
+  };
   // Divisors come in pairs, so that no size takes long, whatever a trainer says that its own is.
   for (let divisor = 1; divisor * divisor <= batchSize; divisor += 1) {
     if (batchSize % divisor !== 0) continue;
-    const other = batchSize / divisor;
-    if (other <= most)
-      return {
-        microBatchSize: Math.max(microBatchSize, other),
-        accumulation: batchSize / Math.max(microBatchSize, other),
-      };
-    if (divisor <= most) microBatchSize = divisor;
+    take(divisor);
+    take(batchSize / divisor);
   }
-  return { microBatchSize, accumulation: batchSize / microBatchSize };
+  return { below, above };
+}
+
+const parts = (batchSize: number, microBatchSize: number): Split => ({
+  microBatchSize,
+  accumulation: batchSize / microBatchSize,
+});
+
+/** `batchSize` examples, of which at most `limit` fit at once, in the largest equal parts that fit; of 1 at least. */
+export function splitBatch(batchSize: number, limit: number | undefined): Split {
+  const most = Math.min(batchSize, Math.max(1, limit ?? batchSize));
+  return parts(batchSize, most === batchSize ? batchSize : divisors(batchSize, most).below);
+}
+
+/**
+ * `batchSize` examples in equal parts, as the job wants it and as memory is known. Where `auto` finds none between those that fit
+ * and what it would grow to, it takes the next above where memory is enough for them: else it would stay at 2 of 34 for ever.
+ */
+export function splitAsWanted(
+  batchSize: number,
+  wanted: number | "auto" | undefined,
+  known: MachineMemory | undefined,
+  policy: MemoryPolicy,
+  grows: boolean,
+): Split & Most {
+  const limit = mostAtOnce(wanted, known, policy, grows);
+  const { most = batchSize } = limit;
+  if (wanted !== "auto" || most >= batchSize) return { ...splitBatch(batchSize, most), ...limit };
+  const { below, above } = divisors(batchSize, most);
+  const chosen = above <= furthest(below, most, known, policy, grows) ? above : below;
+  return { ...parts(batchSize, chosen), ...limit };
+}
+
+/** So many examples may go through the model at once where the parts `below` the `most` of `auto` are too small; 0: they are not. */
+function furthest(
+  below: number,
+  most: number,
+  known: MachineMemory | undefined,
+  { smallestMicroBatch }: MemoryPolicy,
+  grows: boolean,
+): number {
+  const { wall, fits, uses = [] } = known ?? {};
+  if (below < smallestMicroBatch) return halfOf(wall);
+  if (fits === undefined) return wall === undefined && 2 * below < most ? mostGrowth * firstMicroBatch : 0;
+  if (!grows || below > fits) return 0;
+  return Math.min(halfOf(wall), predicted(uses));
+}
+
+/** The parts that a batch would have to have, in words, where its own are less than half of the `most` that are wanted at once. */
+export function missingParts(
+  batchSize: number,
+  microBatchSize: number,
+  most = batchSize,
+): string | undefined {
+  if (most >= batchSize || 2 * microBatchSize >= most) return undefined;
+  return `equal parts of from ${Math.ceil(most / 2)} to ${most}`;
 }

@@ -11,7 +11,9 @@ export const NumericPolicy = z.strictObject({
   after: z
     .enum(["roll-back", "give-up", "ignore"])
     .default("roll-back")
-    .describe("roll-back: train again from an earlier checkpoint with a lower learning rate."),
+    .describe(
+      "roll-back: train again from an earlier checkpoint, with a lower learning rate or without a growth of the batch size.",
+    ),
   back: z
     .int()
     .min(0)
@@ -25,7 +27,9 @@ export const NumericPolicy = z.strictObject({
     .gt(0)
     .max(1)
     .default(0.5)
-    .describe("What the learning rate is multiplied with each time, for the rest of the run."),
+    .describe(
+      "What the learning rate is multiplied with each time that it is lowered, for the rest of the run.",
+    ),
   times: z
     .int()
     .min(1)

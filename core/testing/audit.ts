@@ -208,6 +208,7 @@ export class Audit {
     this.#progress(before, entry);
     this.#retention(before, entry);
     this.#budget(before, entry);
+    this.#rolledBack(before, entry);
     this.#endings(before, entry);
     this.#stops(before, entry);
   }
@@ -363,6 +364,23 @@ export class Audit {
         expect(decision.kind === "gave-up", `gave up after ${failed}: ${decision.reason}`).toBe(over);
     }
     expect(state.failures.withoutProgress).toBe(this.#budgets.withoutProgress);
+  }
+
+  /** A growth is taken back, and not made again; the learning rate is lowered without one, and the second time. */
+  #rolledBack(before: RunState | undefined, entry: JournalEntry): void {
+    const { state, decision } = entry;
+    if (before === undefined || state.failures.total === before.failures.total) return;
+    if (state.failures.recent.at(-1)?.action !== "roll-back" || state.stop !== undefined) return;
+    const was = before.numeric?.learningRateFactor ?? 1;
+    const now = state.numeric?.learningRateFactor;
+    const [, to] = / batch size (\d+) for \d+ is taken back,/.exec(decision.reason) ?? [];
+    const stays = to !== undefined && state.numeric?.times === 1;
+    expect(now).toBeCloseTo(stays ? was : was * this.#jobAt(entry).numeric.learningRateFactor, 12);
+    if (to === undefined) return;
+    expect(state.progress.batch?.barred).toContainEqual(
+      expect.objectContaining({ direction: "up", size: Number(to) }),
+    );
+    for (const { firstPlan } of state.live) expect(firstPlan.batchSize ?? 0).toBeLessThan(Number(to));
   }
 
   /** A run that is to stop, or is stopped, starts nothing until somebody starts it anew. */

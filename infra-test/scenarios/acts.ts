@@ -56,6 +56,7 @@ export const grown: Partial<RunEnd> = {
   checkpoints: ["5-1", "6-1"],
   ending: "all 6 epochs",
   growths: 2,
+  examplesPerEpoch: 600,
 };
 
 /** The same with the code beside it. */

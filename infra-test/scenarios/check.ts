@@ -4,7 +4,7 @@ import type { JournalEntry } from "../../core/journal-entry.ts";
 import { checkpointsPrefix, journalKey, outcomeKey } from "../../core/keys.ts";
 import type { Played } from "./play.ts";
 import type { Act, Execution } from "./scenario.ts";
-import { examplesIn } from "./setting.ts";
+import { examplesPerEpoch } from "./setting.ts";
 
 /** Holds what came of a line against what the table says. */
 export function expectEnd({ line, executions, journal, objects, remains }: Played): void {
@@ -32,7 +32,7 @@ export function expectEnd({ line, executions, journal, objects, remains }: Playe
   }).toEqual({
     status: ends.status,
     epoch: ends.epoch,
-    examples: examplesIn(ends.epoch),
+    examples: ends.epoch * (ends.examplesPerEpoch ?? examplesPerEpoch),
   });
   expect(state?.live ?? []).toEqual([]);
   expect(openings(journal)).toBe(ends.generations);

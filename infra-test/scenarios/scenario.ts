@@ -84,6 +84,8 @@ export interface RunEnd {
   readonly microBatches?: readonly number[];
   /** How often the batch size grew, at least. */
   readonly growths?: number;
+  /** Where that is not those of `trainer/train.py`. */
+  readonly examplesPerEpoch?: number;
 }
 
 /** One run, and what happens to it in order. */

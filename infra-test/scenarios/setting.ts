@@ -18,7 +18,5 @@ export const prices: PriceList = { "g5.xlarge": { spot: 3600, "on-demand": 7200 
 /** What an execution may answer before it hands over to a fresh one. */
 export const turnsPerExecution = 4;
 
-const examplesPerEpoch = 240;
-
-/** Examples that a run has seen that is at `epoch`. */
-export const examplesIn = (epoch: number): number => examplesPerEpoch * epoch;
+/** In an epoch of `trainer/train.py`. */
+export const examplesPerEpoch = 240;

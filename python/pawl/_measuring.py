@@ -11,12 +11,14 @@ from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 _MOST_STRETCHES = 32
 _MOST_TIMES = 256
-# The first steps of a stretch allocate, compile and fill caches.
+# The first steps of a layout allocate, compile and fill caches.
 _UNTIMED = 2
 # Of these every other one is measured; after them as many as cost this part of the time.
 _FIRST = 8
 _COST = 0.02
 _OFTEN, _SELDOM = 4, 64
+# What a measured step still counts in the mean norms after the next one: core/measured.ts says why.
+_KEPT = 1 - 1 / 128
 
 now = time.monotonic
 
@@ -75,6 +77,8 @@ class _Current:
     rank: int = 0
     """Which of the processes that take their batches together this is."""
     workers: int = 1
+    ran: Dict[Tuple[int, int, int], int] = {}
+    """Whole steps of each layout that this process has trained and measured: after the first nothing is to be set up."""
 
 
 current = _Current()
@@ -88,9 +92,17 @@ def wire_number(value: float) -> Any:
     return value
 
 
+def _whole_sizes(few: float, many: float) -> Tuple[int, int]:
+    """Of parts that are not all of one size the mean has a size between whole ones."""
+    nearest = math.floor(few + 0.5)
+    return nearest if nearest == few else min(int(many) - 1, max(1, nearest)), int(many)
+
+
 class _Stretch:
     def __init__(self, key: Tuple[int, int, int]) -> None:
         self.key = key
+        self.untimed = max(0, _UNTIMED - current.ran.get(key, 0))
+        """Steps at its beginning that are not timed."""
         self.steps = 0
         self.examples = 0
         self.gap = _OFTEN
@@ -99,27 +111,36 @@ class _Stretch:
         self.measured_times: Deque[float] = deque(maxlen=_MOST_TIMES)
         self.sizes: Optional[Tuple[int, int]] = None
         self.small = self.large = 0.0
+        """Means, in which older steps count less."""
+        self.weight = 0.0
         self.norms = 0
+        self.unusable: Optional[Norms] = None
+        """The newest norms that are no numbers to calculate with."""
+        self.unusable_steps = 0
         self.memory: Optional[Tuple[int, int]] = None
 
     def add_norms(self, norms: Norms) -> None:
         """Where they are of other sizes than the first ones they are brought to those, which keeps them unbiased.
 
         The expectation of a squared norm is linear in 1 / examples (McCandlish et al., arXiv 1812.06162, appendix A.1).
+        What is not finite says nothing of the others: a loss scale that was too large once ends in one such step.
         """
         few, small, many, large = norms
-        if self.sizes is None:
-            # Of parts that are not all of one size the mean has a size between whole ones.
-            nearest = math.floor(few + 0.5)
-            self.sizes = (nearest if nearest == few else min(int(many) - 1, max(1, nearest)), int(many))
-        first, last = self.sizes
-        if (few, many) != self.sizes:
+        sizes = self.sizes or _whole_sizes(few, many)
+        first, last = sizes
+        if (few, many) != sizes:
             spread = 1 / few - 1 / many
             trace = (small - large) / spread if spread else math.nan
             truth = large - trace / many
             small, large = truth + trace / first, truth + trace / last
-        self.small += small
-        self.large += large
+        if not (math.isfinite(small) and math.isfinite(large)):
+            self.unusable = norms
+            self.unusable_steps += 1
+            return
+        self.sizes = sizes
+        self.weight = self.weight * _KEPT + 1
+        self.small += (small - self.small) / self.weight
+        self.large += (large - self.large) / self.weight
         self.norms += 1
 
     def add_time(self, seconds: float, measured: bool) -> None:
@@ -145,11 +166,20 @@ class _Stretch:
         if self.times:
             wire["timed"] = {"stepSeconds": median(self.times), "steps": len(self.times)}
         if self.sizes is not None:
-            small, large = self.small / self.norms, self.large / self.norms
             wire["norms"] = {
-                "small": {"examples": self.sizes[0], "squaredNorm": wire_number(small)},
-                "large": {"examples": self.sizes[1], "squaredNorm": wire_number(large)},
+                "small": {"examples": self.sizes[0], "squaredNorm": wire_number(self.small)},
+                "large": {"examples": self.sizes[1], "squaredNorm": wire_number(self.large)},
                 "steps": self.norms,
+                "weight": self.weight,
+            }
+        elif self.unusable is not None:
+            # So that somebody says what is wrong.
+            few, small, many, large = self.unusable
+            first, last = _whole_sizes(few, many)
+            wire["norms"] = {
+                "small": {"examples": first, "squaredNorm": wire_number(small)},
+                "large": {"examples": last, "squaredNorm": wire_number(large)},
+                "steps": self.unusable_steps,
             }
         if self.memory is not None:
             wire["memory"] = {"peakBytes": self.memory[0], "totalBytes": self.memory[1]}
@@ -240,9 +270,10 @@ class Measuring:
             if measured is not None:
                 own.append(measured)
         if is_whole:
+            current.ran[stretch.key] = current.ran.get(stretch.key, 0) + 1
             for norms in own:
                 stretch.add_norms(norms)
-            if began is not None and stretch.steps > _UNTIMED:
+            if began is not None and stretch.steps > stretch.untimed:
                 stretch.add_time(moment - began, armed)
         if observer is None:
             return

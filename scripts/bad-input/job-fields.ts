@@ -48,6 +48,11 @@ const wrongFields: readonly WrongField[] = [
     says: ["batchSize.max must be at least 64, which is min; it is 32"],
   },
   {
+    what: "a plateau of a metric without a direction",
+    more: { batchSize: "{policy: plateau, metric: accuracy}" },
+    says: ['batchSize.mode is missing: give min or max, for whether less or more of "accuracy" is better'],
+  },
+  {
     what: "a multiple that the bounds do not have",
     more: { batchSize: "{min: 50, max: 90, multipleOf: 48}" },
     says: ["batchSize.multipleOf must have a multiple from 50 to 90 (min to max); it is 48"],

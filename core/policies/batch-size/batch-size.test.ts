@@ -103,6 +103,29 @@ describe("the policies of the batch size", () => {
   });
 });
 
+describe("growth", () => {
+  const grown = (policy: string, growth: number, epoch: number) =>
+    chosen(
+      { policy, start: 32, max: 2048, growth },
+      learnt({ metric: { name: "loss", best: 0.5, bestEpoch: 1, last: 0.6, lastEpoch: epoch - 1 } }),
+      { epoch },
+    ).size;
+
+  it.each(["noise-scale", "throughput", "goodput", "auto"])(
+    "of less than a rung leaves %s a rung where an epoch begins, and nothing within it",
+    (policy) => {
+      for (const growth of [1, 1.5, 1.99]) expect(grown(policy, growth, 3)).toBe(128);
+      for (const growth of [1, 1.5, 1.99]) expect(grown(policy, growth, 2)).toBe(64);
+      expect(grown(policy, 2, 2)).toBe(128);
+    },
+  );
+
+  it("of less than a rung lets a plateau grow, which it does where epochs begin", () => {
+    expect(grown("plateau", 1, 4)).toBe(128);
+    expect(grown("plateau", 1.5, 4)).toBe(128);
+  });
+});
+
 describe("goodput", () => {
   it("goes towards where most is learnt in a second, no further than twice what was timed", () => {
     const { size, reason, predictedGain } = chosen({ policy: "goodput" }, learnt());

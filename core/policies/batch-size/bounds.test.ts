@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { splitBatch } from "../memory.ts";
 import { Bounds, boundsProblems, rangeOf, sizes } from "./bounds.ts";
 
 const size = fc.integer({ min: 1, max: 5000 });
@@ -52,10 +53,47 @@ describe("bounds", () => {
     expect(boundsProblems(Bounds.parse(bounds))).toEqual([{ field, message }]);
   });
 
+  it("have sizes, where the step is no whole number, whose equal parts are at least half of what may be at once", () => {
+    let divided = 0;
+    for (const start of [16, 32, 64])
+      for (const step of [1.5, 1.75, 2.5]) {
+        for (const rung of sizes(Bounds.parse({ start, step })))
+          for (let most = 1; most < rung; most += 1) {
+            divided += 1;
+            expect(2 * splitBatch(rung, most).microBatchSize, `${rung} by ${most}`).toBeGreaterThanOrEqual(
+              most,
+            );
+          }
+      }
+    expect(divided).toBeGreaterThan(10_000);
+  });
+
+  it("have sizes that are near powers of the step", () => {
+    expect(sizes(Bounds.parse({ step: 1.5 }))).toEqual([
+      32, 48, 72, 112, 160, 240, 352, 576, 832, 1280, 1792, 2048,
+    ]);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 16, max: 2000 }),
+        fc.double({ min: 1.05, max: 4, noNaN: true }),
+        (start, step) => {
+          const ladder = sizes(Bounds.parse({ start, step }));
+          for (const [index, rung] of ladder.slice(1, -1).entries())
+            expect(rung / (ladder[index] ?? 0)).toBeLessThan(step * 1.3);
+          for (let size = start; size <= 64 * start; size *= step)
+            expect(Math.min(...ladder.map((rung) => Math.abs(rung / size - 1)))).toBeLessThan(0.13);
+        },
+      ),
+    );
+  });
+
   it("have powers of the step between their ends", () => {
     expect(sizes(Bounds.parse({}))).toEqual([32, 64, 128, 256, 512, 1024, 2048]);
     expect(sizes(Bounds.parse({ start: 48, min: 10, max: 200, multipleOf: 8 }))).toEqual([
       16, 24, 48, 96, 192, 200,
+    ]);
+    expect(sizes(Bounds.parse({ start: 50, min: 3, max: 150, step: 2 }))).toEqual([
+      3, 6, 12, 25, 50, 100, 150,
     ]);
   });
 });

@@ -29,7 +29,9 @@ export const bounds = {
     .min(1)
     .max(1024)
     .default(16)
-    .describe("How many times larger it may become within one epoch."),
+    .describe(
+      "How many times larger it may become within one epoch; where an epoch begins, by a size at least. 1: it grows only there.",
+    ),
   hold: z
     .int()
     .min(1)
@@ -66,13 +68,30 @@ export function rangeOf({ start, min, max, multipleOf }: Bounds): Range {
   };
 }
 
-/** Every size that is considered, ascending: `start` × powers of `step`, made multiples, and what the bounds allow at their ends. */
+/** Powers of a step are multiplied up, and so a little off. */
+const isWhole = (number: number): boolean => Math.abs(number - Math.round(number)) < 1e-9;
+
+/**
+ * `size` made a multiple; one that is no multiple or part of `start` is made one of as large a power of two as its distance from its
+ * neighbours allows, since only a size with many divisors has equal parts of any length: 547 has none.
+ */
+function divisible(size: number, start: number, { multipleOf, step }: Bounds): number {
+  const isExact = size < start ? isWhole(size) && isWhole(start / size) : isWhole(size / start);
+  let unit = multipleOf;
+  while (!isExact && 2 * unit <= (size * Math.min(step - 1, 1)) / 4) unit *= 2;
+  return Math.round(size / unit) * unit;
+}
+
+/**
+ * Every size that is considered, ascending: `start` × powers of `step`, made multiples that divide well, and what the bounds
+ * allow at their ends.
+ */
 export function sizes(given: Bounds): readonly number[] {
   const { start, min, max } = rangeOf(given);
-  const { multipleOf, step } = given;
+  const { step } = given;
   const found = new Set([min, start, max]);
   const add = (size: number) => {
-    const rounded = Math.round(size / multipleOf) * multipleOf;
+    const rounded = divisible(size, start, given);
     if (rounded >= min && rounded <= max) found.add(rounded);
   };
   for (let size = start; size <= max; size *= step) add(size);

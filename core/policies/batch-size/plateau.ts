@@ -7,7 +7,10 @@ export const Plateau = z.strictObject({
   policy: z.literal("plateau"),
   ...bounds,
   metric: z.string().min(1).max(100).default("loss").describe("The metric that is to go on getting better."),
-  mode: z.enum(["min", "max"]).default("min").describe("Whether less of it is better, or more."),
+  mode: z
+    .enum(["min", "max"])
+    .default("min")
+    .describe("Whether less of it is better, or more; needed where metric is given."),
   patience: z
     .int()
     .min(1)

@@ -44,9 +44,10 @@ function fastEnough({ share }: Parameters, { learnt, size, ladder, allowed, spee
   const percent = (rung: number) => `${digits((100 * rate(rung)) / most)}% of the most`;
   const words = (rung: number) => `${digits(rate(rung))} examples a second`;
   if (!missed && wanted >= size) return held(`${words(size)}, ${percent(size)}`);
-  // The rung nearest to where it is to go.
-  const next = allowed.reduce((best, rung) =>
-    Math.abs(rung - wanted) < Math.abs(best - wanted) ? rung : best,
+  // The rung nearest to where it is to go; none may be allowed where the size is on no rung itself.
+  const next = allowed.reduce(
+    (best, rung) => (Math.abs(rung - wanted) < Math.abs(best - wanted) ? rung : best),
+    size,
   );
   if (next === size)
     return held(`${words(size)}, ${percent(size)}; nothing nearer to ${wanted} may be tried now`);

@@ -1,5 +1,6 @@
 import type { BatchChange, BatchProgress } from "../../batch-progress.ts";
-import { type Bounds, rangeOf, sizes } from "./bounds.ts";
+import { barOf, isBeyond } from "../../learnt-bars.ts";
+import { type Bounds, type Range, rangeOf, sizes } from "./bounds.ts";
 import type { Choice, Seen } from "./policy.ts";
 import { type Speed, speedOf } from "./speed.ts";
 
@@ -32,14 +33,22 @@ export const noiseWords = (noiseScale: number): string =>
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 /** Whether `size` is not tried again yet: it did not pay, or is beyond one that did not. */
-const isBarred = ({ barred, examples }: BatchProgress, size: number): boolean =>
-  barred.some(
-    (bar) => bar.untilExamples > examples && (bar.direction === "up" ? size >= bar.size : size <= bar.size),
-  );
+const isBarred = (learnt: BatchProgress, size: number): boolean =>
+  barOf(learnt, (bar) => isBeyond(bar, size)) !== undefined;
 
-/** Growth since the epoch was begun; what a new epoch begins with counts as growth within it. */
-const grownFrom = ({ epochStart, size }: BatchProgress, epoch: number): number =>
-  epochStart.epoch === epoch ? epochStart.size : size;
+/**
+ * How far it may grow since the epoch was begun; what a new epoch begins with counts as growth within it. That is a rung at least:
+ * a growth of less than one would hold the size for ever.
+ */
+function mostGrown(
+  ladder: readonly number[],
+  { growth }: Bounds,
+  { epochStart, size }: BatchProgress,
+  epoch: number,
+): number {
+  if (epochStart.epoch === epoch) return epochStart.size * growth;
+  return Math.max(size * growth, ladder.find((rung) => rung > size) ?? size);
+}
 
 /**
  * Sizes that may be chosen: grown no more than the bounds allow within an epoch, and no further from what was timed on this machine
@@ -56,7 +65,7 @@ function reachable(
   const smallest = speed.timed[0] ?? size;
   const ceiling = Math.max(2 * largest, ladder.find((rung) => rung > largest) ?? 0);
   const floor = Math.min(smallest / 2, ladder.findLast((rung) => rung < smallest) ?? smallest);
-  const most = Math.min(ceiling, grownFrom(learnt, seen.epoch) * given.growth);
+  const most = Math.min(ceiling, mostGrown(ladder, given, learnt, seen.epoch));
   return ladder.filter((rung) => rung === size || (rung <= most && rung >= floor));
 }
 
@@ -102,11 +111,15 @@ export function within(given: Bounds, seen: Seen, want: (standing: Standing) => 
     return held(
       `it seems ${digits(open.obtainedGain)} times as fast as ${open.from}, and ${plural(learnt.timedAtSize, "timed step")} are too few to be sure`,
     );
-  const ladder = all.filter((rung) => rung === size || !isBarred(learnt, rung));
+  const most = roomFor(learnt, range);
+  const ladder = all.filter(
+    (rung) => rung <= Math.max(size, most) && (rung === size || !isBarred(learnt, rung)),
+  );
   const standing = { learnt, size, ladder, speed };
   const allowed = reachable(ladder, given, seen, standing);
   const wish = want({ ...standing, allowed });
-  if (wish.size === size) return held(`${wish.why}${barredWords(learnt, given)}`);
+  if (wish.size === size)
+    return held(`${wish.why}${barredWords(learnt, given)}${roomWords(learnt, all, Math.max(size, most))}`);
   const { predictedGain } = wish;
   return { ...to(wish.size, wish.why), ...(predictedGain === undefined ? {} : { predictedGain }) };
 }
@@ -114,12 +127,25 @@ export function within(given: Bounds, seen: Seen, want: (standing: Standing) => 
 const multiples = ({ multipleOf }: Bounds): string =>
   multipleOf === 1 ? "" : `, multiples of ${multipleOf}`;
 
+/** Fewer whole steps of an epoch are too few to be timed in one or two epochs, and to learn from. */
+const fewestSteps = 8;
+
+/** The largest size that enough steps of an epoch have; never less than the job begins with. */
+const roomFor = ({ epochExamples = Number.POSITIVE_INFINITY }: BatchProgress, { start }: Range): number =>
+  Math.max(start, Math.floor(epochExamples / fewestSteps));
+
+/** What would be within the bounds, and is too large for the data. */
+function roomWords({ epochExamples }: BatchProgress, all: readonly number[], most: number): string {
+  const next = all.find((rung) => rung > most);
+  return next === undefined || epochExamples === undefined
+    ? ""
+    : `; ${next} and more have fewer than ${fewestSteps} whole steps in an epoch of ${epochExamples} examples`;
+}
+
 /** What would be within the bounds and is not tried now. */
 function barredWords(learnt: BatchProgress, given: Bounds): string {
   const range = rangeOf(given);
-  const bar = learnt.barred.findLast(
-    ({ size, untilExamples }) => untilExamples > learnt.examples && size >= range.min && size <= range.max,
-  );
+  const bar = barOf(learnt, ({ size }) => size >= range.min && size <= range.max);
   if (bar === undefined) return "";
   const side = bar.direction === "up" ? "more" : "less";
   return `; ${bar.size} and ${side} not tried again before ${bar.untilExamples} examples are trained`;

@@ -10,7 +10,7 @@ import time
 import pawl
 from model import accuracy, add_gradient, make_points, squared_norm, zeros
 
-EXAMPLES = 240
+EXAMPLES = 600
 LEARNING_RATE = 0.05
 
 held = {tuple(map(int, place.split(":"))) for place in filter(None, os.environ.get("HOLD", "").split(","))}
