@@ -14,6 +14,7 @@ const Said = z.object({
   sizes: z.array(z.number()),
   rates: z.array(z.number()).optional(),
   steps: z.number().optional(),
+  epoch: z.number().optional(),
 });
 
 const plan = (
@@ -122,11 +123,20 @@ describe("the callback for the real Lightning", () => {
   });
 });
 
+describe("the callback for the real Lightning, in a module that optimizes by hand", () => {
+  it("says the steps of optimizers too that Lightning does not count", async () => {
+    await using by = await trained("lightning", { plans: [plan(1, 64, 1)] }, "by-hand unwrapped");
+    expect(by.code, by.stderr).toBe(0);
+    expect(by.positions).toEqual(positions(1, 64));
+    expect(by.stretches).toEqual([{ ...inOneStep, batchSize: 64, microBatchSize: 64, steps: 4 }]);
+  });
+});
+
 describe("the callback for the real Transformers", () => {
   it("makes one step of a batch's micro-batches, with the result of the whole batch, and keeps them where memory has more", async () => {
     const sizes = { whole: [1, 1], parts: [4, 2] };
     const plans = (accumulations: readonly number[]) =>
-      accumulations.map((each, at) => plan(at + 1, 64, each));
+      accumulations.map((each, at) => plan(at + 1, 64, each, { checkpoint: true }));
     await using whole = await trained("transformers", { plans: plans(sizes.whole) });
     await using parts = await trained("transformers", { plans: plans(sizes.parts) });
     expect([whole.code, parts.code], parts.stderr).toEqual([0, 0]);
@@ -138,6 +148,18 @@ describe("the callback for the real Transformers", () => {
     expect(parts.positions).toEqual([...positions(1, 64), ...positions(2, 64)]);
     const counted = { ...inOneStep, batchSize: 64, microBatchSize: 16, steps: 4 };
     expect(parts.stretches).toEqual([counted, counted]);
+    // As the checkpoint has it, which training is to go on from.
+    for (const { epochs } of [whole, parts]) expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    const restored = { folder: parts.agent.checkpointFolder(2), epoch: 2 };
+    await using after = await trained("transformers", { plans: [plan(3, 64, 2)], restored });
+    expect(after.code, after.stderr).toBe(0);
+    expect(after.epochs).toHaveLength(1);
+  });
+
+  it("refuses at the first attempt already that restored() is called before it was made", async () => {
+    await using refused = await trained("transformers", { plans: [plan(1, 64, 1)] }, "early");
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("[MISUSE] restored() does not know yet what is trained next.");
   });
 
   it("goes on in smaller micro-batches after memory ran out, also with a loader of the Trainer's own", async () => {

@@ -127,18 +127,20 @@ class PawlCallback(_Checkpoint):  # type: ignore[misc]
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *args: Any
     ) -> None:
         # One step of Pawl's, however many optimizers stepped; none where gradients were accumulated only.
-        if trainer.global_step == self._stepped:
-            return
+        has_stepped = trainer.global_step != self._stepped
         self._stepped = trainer.global_step
         done = (batch_idx + 1) % (self.epoch.accumulation or 1)
-        is_last = trainer.is_last_batch or batch_idx + 1 == trainer.num_training_batches
-        if done != 0 and not is_last and not pl_module.automatic_optimization:
+        is_whole = done == 0 or trainer.is_last_batch or batch_idx + 1 == trainer.num_training_batches
+        by_hand = not pl_module.automatic_optimization
+        if has_stepped and not is_whole and by_hand:
             raise TrainerError(
                 "MISUSE",
                 f"The module stepped its optimizer after {done} of the {self.epoch.accumulation} micro-batches of a step.",
                 "In a module that optimizes by hand, step once in pawl.current().accumulation batches, and at the last.",
             )
-        self._walking().step(self._taken)
+        # Lightning does not count the steps of optimizers that a module has without its wrapper.
+        if has_stepped or (is_whole and by_hand):
+            self._walking().step(self._taken)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._random = _random.capture()

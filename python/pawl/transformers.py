@@ -40,16 +40,14 @@ def restored() -> Optional[str]:
 
     To be called after the callback was made, which takes the epoch whose sizes it is to be trained with.
     """
-    folder = checkpoint_folder()
-    if folder is None:
-        return None
     try:
         size = current().micro_batch_size
     except TrainerError:
         raise TrainerError(
             "MISUSE", "restored() does not know yet what is trained next.", "Make pawl.transformers.PawlCallback() before."
         ) from None
-    return str(_at_size(folder, size))
+    folder = checkpoint_folder()
+    return None if folder is None else str(_at_size(folder, size))
 
 
 def _at_size(folder: Path, size: Optional[int]) -> Path:
@@ -83,7 +81,7 @@ class PawlCallback(_Callback):  # type: ignore[misc]
         self._last: Optional[str] = None
         self._batch_size = self.epoch.batch_size
         self._parts = self.epoch.micro_batch_size, self.epoch.accumulation
-        self.epoch._keep_parts(*self._parts)
+        self._keep_parts()
 
     @property
     def epoch(self) -> Epoch:
@@ -131,8 +129,6 @@ class PawlCallback(_Callback):  # type: ignore[misc]
             )
         self._metrics = {}
         self._taken = 0
-        # Memory may allow more at once than when this Trainer began, but it keeps what it was given.
-        given._keep_parts(*self._parts)
         if given.batch_size != self._batch_size:
             raise TrainerError(
                 "MISUSE",
@@ -203,12 +199,13 @@ class PawlCallback(_Callback):  # type: ignore[misc]
             return
         batches = len(loader)
         if state.max_steps < -(-batches // accumulation) * args.num_train_epochs:
+            another_loader = " Or give the Trainer a loader with pawl.torch.BatchSampler."
             raise TrainerError(
                 "MISUSE",
                 f"An epoch has {batches} micro-batches, which is no whole number of steps of {accumulation}, and "
                 f"{_FRAMEWORK} {transformers.__version__} takes what is left into the next one.",
-                "Give the Trainer a loader with pawl.torch.BatchSampler, let the batchSize divide the number of examples, or "
-                "use a newer Transformers.",
+                "Let the batchSize divide the number of examples, or use a newer Transformers."
+                f"{another_loader if sampler_of(loader) is None else ''}",
             )
 
     def _take(self, values: Optional[Mapping[str, Any]]) -> None:
@@ -222,6 +219,13 @@ class PawlCallback(_Callback):  # type: ignore[misc]
         self._walk.end_epoch(self._metrics, self._examples, save, transformers.__version__)
         if self._walk.epoch is None:
             control.should_training_stop = True
+        else:
+            # At once: the Trainer counts an epoch's micro-batches before it says that it begins.
+            self._keep_parts()
+
+    def _keep_parts(self) -> None:
+        """Memory may allow more at once than when this Trainer began, but it keeps what it was given."""
+        self.epoch._keep_parts(*self._parts)
 
 
 def _move(saved: Path, folder: Path) -> None:
