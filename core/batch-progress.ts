@@ -62,7 +62,7 @@ export const BatchProgress = z.strictObject({
   timedAtSize: z.int().min(0),
   /** The size that training had when the newest epoch was begun: growth within an epoch is bounded by it. */
   epochStart: z.strictObject({ epoch: Ordinal, size: Size }),
-  /** Examples in all stretches. */
+  /** Examples in all stretches; where nobody told them, those that as many whole steps have. */
   examples: z.int().min(0),
   /** Those of the newest epoch that is whole. */
   epochExamples: z.int().min(0).optional(),

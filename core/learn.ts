@@ -128,7 +128,8 @@ function withStretch(
   const counted: BatchProgress = {
     ...rest,
     stepsAtSize: sum(rest.stepsAtSize, stretch.steps),
-    examples: sum(rest.examples, stretch.examples),
+    // Where nobody tells them, bars end by steps: else they would never end, or never begin.
+    examples: sum(rest.examples, stretch.examples || stretch.steps * stretch.batchSize),
     ...(trouble === undefined ? {} : { trouble: trouble.slice(0, 300) }),
   };
   return judged(unbarred(counted), policy);

@@ -149,6 +149,22 @@ describe("a change of the size", () => {
     expect(lengths).toEqual([2, 4, 8, 16, 32, 64]);
   });
 
+  it("that failed is barred for as many steps where nobody tells of examples", () => {
+    const job = jobWith({ policy: "noise-scale" });
+    const untold = (batchSize: number) => stretch(batchSize, { examples: 0 });
+    const learnt = learntAfter(job, [untold(32)], [untold(64)]);
+    if (learnt === undefined) throw new Error("nothing is learnt");
+    const back = withGrowthBarred(learnt, { from: 32, to: 64 }, "training diverged with it");
+    expect(back.barred).toMatchObject([{ size: 64, untilExamples: 2 * 800 * 96 }]);
+    const on = (epochs: number) =>
+      Array.from({ length: epochs }).reduce<BatchProgress | undefined>(
+        (state, _, index) => learn(state, { epoch: index + 3, measured: told(untold(32)) }, job),
+        back,
+      );
+    expect(on(2)?.barred).toHaveLength(1);
+    expect(on(3)?.barred).toEqual([]);
+  });
+
   it("that failed may be tried again when its bar has ended, and what was timed of it is forgotten", () => {
     const job = jobWith({ policy: "goodput" });
     const again = learntAfter(job, [slow(32), slow(64), slow(32)], [slow(32)]);

@@ -137,6 +137,31 @@ describe("training that diverges after Pawl made the batch larger", () => {
     expect(planOf(story)).toMatchObject({ epoch: 2, batchSize: 8, learningRateScale: 1 });
   });
 
+  it("keeps from it until twice the examples are trained that were when it diverged", () => {
+    const story = begun(job);
+    story.say(measures(1, 1, [aStretch(8, 64)]));
+    const trained = {
+      ...aReport(1, { loss: "NaN" }),
+      measured: measuredOf([aStretch(8, 64), aStretch(16, 100)]),
+    };
+    story.say(reported(1, trained));
+    story.say(failed(1, "numeric"));
+    expect(story.state.progress.batch?.barred).toEqual([
+      { size: 16, direction: "up", untilExamples: 2 * (8 * 64 + 16 * 100) },
+    ]);
+  });
+
+  it("has its learning rate lowered where the growth was undone before it diverged", () => {
+    const timed = (stepSeconds: number) => ({ timed: { stepSeconds, steps: 38 } });
+    const story = begun(job);
+    trains(story, 1, [aStretch(8, 40, timed(0.01))]);
+    expect(planOf(story)).toMatchObject({ epoch: 2, batchSize: 16 });
+    story.say(measures(1, 2, [aStretch(16, 40, timed(0.05))]));
+    expect(planOf(story)).toMatchObject({ epoch: 2, batchSize: 8 });
+    for (const way of ["report", "exit"] as const)
+      expect(diverges(story, 2, way)).toContain("learning rate × 0.");
+  });
+
   it("has its learning rate lowered where the sizes are the job's own, or leave no choice", () => {
     const steps = [1, 2].map((epoch) => ({ fromEpoch: epoch, size: 8 * epoch }));
     const learningRate = { ...job.learningRate, referenceBatchSize: 8 };

@@ -28,6 +28,12 @@ export function withGrowth(attempt: LiveAttempt, growth: Growth | undefined): Li
     : { ...attempt, grown: growth };
 }
 
+/** `attempt`, which diverged when so many examples were trained, with that in its growth. */
+export function withDivergence(attempt: LiveAttempt, examples: number): LiveAttempt {
+  const { grown } = attempt;
+  return grown === undefined ? attempt : { ...attempt, grown: { ...grown, examples } };
+}
+
 /** Of an attempt that goes on from the middle of the first epoch, of which no whole one has told anything yet. */
 function inFirstEpoch({ progress: { partial } }: RunState, job: TrainingJob): Growth | undefined {
   const size = partial?.batch?.size;
@@ -48,11 +54,15 @@ function growthAfter(
   const { batch } = progress;
   const policy = policyOf(job, progress);
   if (policy !== undefined && !isAdaptive(policy)) return undefined;
-  if (attempt.firstPlan.epoch === epoch) {
-    const begun = batch === undefined ? inFirstEpoch(before, job) : growthTo(attempt.firstPlan, batch);
-    if (begun !== undefined) return begun;
-  }
-  if (attempt.grown?.epoch === epoch) return attempt.grown;
+  const { firstPlan, grown, answers } = attempt;
+  const begun = batch === undefined ? inFirstEpoch(before, job) : growthTo(firstPlan, batch);
+  const inEpoch = [firstPlan.epoch === epoch ? begun : undefined, grown].find(
+    (each) => each?.epoch === epoch,
+  );
+  const resized = answers.measured?.epoch === epoch ? answers.measured.answer : undefined;
+  const now = resized?.action === "train" ? resized.plan.batchSize : undefined;
+  // One that was undone before training diverged is not to blame.
+  if (inEpoch !== undefined && (now ?? inEpoch.to) > inEpoch.from) return inEpoch;
   if (batch === undefined) return undefined;
   const since = batch.changes.findLast(
     ({ number, from, to, outcome }) =>
@@ -68,8 +78,18 @@ function growthAfter(
 
 /** What an epoch begins with before anything was learnt. */
 const unlearnt = (first: number, machine: string): BatchProgress => ({
-  ...{ first, size: first, stepsAtSize: 0, timedAtSize: 0, epochStart: { epoch: 1, size: first } },
-  ...{ examples: 0, machine, timings: {}, changeCount: 0, changes: [], barred: [], resizes: true },
+  first,
+  size: first,
+  stepsAtSize: 0,
+  timedAtSize: 0,
+  epochStart: { epoch: 1, size: first },
+  examples: 0,
+  machine,
+  timings: {},
+  changeCount: 0,
+  changes: [],
+  barred: [],
+  resizes: true,
 });
 
 /**

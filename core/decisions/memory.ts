@@ -30,10 +30,10 @@ export function splitFor(
   const { microBatchSize } = split;
   if (why !== undefined && before !== undefined && microBatchSize > before) {
     const leap = microBatchSize > (most ?? batchSize) ? `, and ${batchSize} have no equal parts between` : "";
-    return { ...split, grown: `micro-batches of ${microBatchSize} instead of ${before}: ${why}${leap}` };
+    return { ...split, note: `micro-batches of ${microBatchSize} instead of ${before}: ${why}${leap}` };
   }
   const missing = missingParts(batchSize, microBatchSize, most);
-  return { ...split, grown: missing && `since ${batchSize} have no ${missing}` };
+  return { ...split, note: missing && `since ${batchSize} have no ${missing}` };
 }
 
 /** `plan`, which was made before its machine was known, for a machine of that type. */

@@ -72,7 +72,7 @@ function withRate(progress: Progress, job: Circumstances["job"]): Progress {
 /** What was measured stays true under another policy, or another goal; what was made of it by then does not bind this one. */
 function withoutVerdicts(progress: Progress): Progress {
   if (progress.batch === undefined) return progress;
-  const { metric: _metric, ...batch } = progress.batch;
+  const { metric: _metric, metricLost: _lost, failures: _failures, ...batch } = progress.batch;
   return { ...progress, batch: { ...batch, barred: [] } };
 }
 

@@ -79,6 +79,13 @@ function followedScale(
 export const learningRateAt = (job: TrainingJob, progress: Progress, size: number): number =>
   followedScale(job, progress, policyOf(job, progress), size).scale;
 
+/** How training goes on that nobody has warmed up so far: a job can be given a warm-up later. */
+const arrived = (job: TrainingJob, progress: Progress): Progress["rate"] =>
+  progress.batch && {
+    size: progress.batch.size,
+    learningRateScale: learningRateAt(job, progress, progress.batch.size),
+  };
+
 /** What the checkpoint that training goes on from has of the middle of `epoch`. */
 const restored = ({ progress }: PlanState, epoch: number): Progress["partial"] =>
   epoch === progress.epoch + 1 ? progress.partial : undefined;
@@ -99,9 +106,9 @@ export function planEpoch(
   const grows = going === undefined && part === undefined;
   const { most } = mostAtOnce(job.microBatchSize, memoryOf(state.memory, machine), job.memory, grows);
   const choice = chosen(policy, { progress, epoch, microBatchLimit: most, part });
-  const { grown, ...split } =
+  const { note, ...split } =
     choice === undefined
-      ? { grown: undefined }
+      ? { note: undefined }
       : splitFor(job, state, { batchSize: choice.size, machine, grows });
   const factor = numeric?.learningRateFactor ?? 1;
   const followed = followedScale(job, progress, policy, choice?.size);
@@ -110,7 +117,7 @@ export function planEpoch(
   const scale = (isKept ? before.learningRateScale : followed.scale) * factor;
   const warmUp = (): EpochPlan["warmUp"] => {
     if (part !== undefined) return before && multiplied(before, factor).warmUp;
-    const { rate } = progress;
+    const { rate = arrived(job, progress) } = progress;
     const inForce =
       going === undefined
         ? rate && { size: rate.size, ...multiplied(rate, factor) }
@@ -128,7 +135,7 @@ export function planEpoch(
     checkpoint: job.checkpoint.policy !== "none",
   };
   const rule = isKept ? "as it was" : followed.rule;
-  return { plan, choice, reason: words(plan, choice, grown, { rule, isLowered: factor !== 1 }) };
+  return { plan, choice, reason: words(plan, choice, note, { rule, isLowered: factor !== 1 }) };
 }
 
 function chosen(
@@ -154,7 +161,7 @@ function chosen(
 function words(
   { microBatchSize, accumulation, learningRateScale: scale, warmUp }: EpochPlan,
   choice: Choice | undefined,
-  grown: string | undefined,
+  note: string | undefined,
   { rule, isLowered }: { readonly rule: string; readonly isLowered: boolean },
 ): string {
   const parts = (accumulation ?? 1) === 1 ? "" : `, as ${accumulation} times ${microBatchSize}`;
@@ -164,6 +171,6 @@ function words(
       ? ""
       : `, learning rate × ${Number(scale.toPrecision(4))}${why === "" ? "" : ` (${why})`}`;
   const warm = warmUp === undefined ? "" : `, over ${warmUp.steps} steps`;
-  const more = grown === undefined ? "" : `, ${grown}`;
+  const more = note === undefined ? "" : `, ${note}`;
   return `${choice?.reason ?? "batch size left to the trainer"}${parts}${more}${rate}${warm}`;
 }

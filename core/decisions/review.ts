@@ -3,6 +3,7 @@ import { usdWords } from "../cost.ts";
 import { type Circumstances, type Decision, unchanged } from "../decision.ts";
 import type { CommitEvent, EndedEvent, MeasuredEvent, ReportEvent, StartedEvent } from "../events.ts";
 import type { TrainingJob } from "../job.ts";
+import { learn } from "../learn.ts";
 import { observeSave } from "../policies/checkpoint-interval.ts";
 import { numericProblem } from "../policies/numeric.ts";
 import { isFurther, reach } from "../position.ts";
@@ -12,7 +13,7 @@ import { stopWords } from "../stop.ts";
 import { answerAttempt, leave, withAttempt } from "./answer-attempt.ts";
 import { commitEpochs, reportsToCommit } from "./commit.ts";
 import { paysForMore } from "./cost.ts";
-import { growthTo, withGrowth } from "./growth.ts";
+import { growthTo, withDivergence, withGrowth } from "./growth.ts";
 import { triesSpotAgain } from "./market.ts";
 import { measured } from "./measured.ts";
 import { machineOf, withTrained } from "./memory.ts";
@@ -50,7 +51,11 @@ function report(
       class: "numeric",
       reason: `${numeric} in epoch ${epoch}`,
     };
-    const failing = { ...attempt, lastSeenAt: at, answers: { ...attempt.answers, report: answer } };
+    const { batch } = pendingIn(state, attempt, job);
+    const { measured: trained } = event.report;
+    const learnt = trained === undefined ? batch : learn(batch, { epoch, measured: trained }, job);
+    const diverged = learnt === undefined ? attempt : withDivergence(attempt, learnt.examples);
+    const failing = { ...diverged, lastSeenAt: at, answers: { ...attempt.answers, report: answer } };
     return answerAttempt(state, failing, answer, {
       kind: "reported",
       reason: `epoch ${epoch} is trained, but ${numeric}: it does not count, and attempt ${attempt.number} ends`,

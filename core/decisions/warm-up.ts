@@ -103,10 +103,11 @@ export function rateAtEnd(
   if (reported !== undefined) return reported.rate;
   const plan = planInForce(attempt);
   if (plan.epoch !== epoch) return undefined;
-  const steps = measured?.stretches.reduce((sum, stretch) => sum + stretch.steps, 0);
+  const counted = measured?.stretches.some(({ examples }) => examples > 0) === true ? measured : undefined;
+  const steps = counted?.stretches.reduce((sum, stretch) => sum + stretch.steps, 0);
   return rateAfter(
     plan,
-    { step: steps ?? Number.POSITIVE_INFINITY, measured },
+    { step: steps ?? Number.POSITIVE_INFINITY, measured: counted },
     {
       earlier: epoch === progress.epoch + 1 ? progress.partial : undefined,
       factor: numeric?.learningRateFactor ?? 1,

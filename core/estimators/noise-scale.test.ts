@@ -210,6 +210,14 @@ describe("smoothing", () => {
     }
   });
 
+  it("forgets a long stretch of large batches in as many steps as a short one", () => {
+    const at = (truth: number) => exact(truth, 1, 512, 1);
+    const short = helped(512, 16, () => at(50));
+    const long = helped(512, 500, () => at(500));
+    const known = smoothed(smoothed(undefined, exact(500, 1, 512, 16)), long);
+    expect(examplesOf([short, short, short, short].reduce(smoothed, known))).toBeLessThan(100);
+  });
+
   it("trusts the end of a long stretch as much as the steps that it rests on, and the state before it no more", () => {
     const told = helped(64, 5000, () => exact(100, 1, 64, 1));
     const { steps, examples } = smoothed(undefined, told);

@@ -11,6 +11,8 @@ export const NoiseEstimate = z.strictObject({
   steps: z.number().min(0),
   /** The same in examples: the weight of the means. */
   examples: z.number().min(0),
+  /** So many times as many steps tell as much, where the means are of a stretch that was longer than they reach back. */
+  surer: z.number().min(1).optional(),
   /** The newest noise scales that single stretches gave, oldest first: how far they are apart tells how far to trust them. */
   recent: z.array(z.number()).max(5),
 });
@@ -119,11 +121,14 @@ export function smoothed(before: NoiseEstimate | undefined, norms: GradientNorms
   const counted = old.steps * kept + steps;
   const precise = norms.weight === undefined ? steps : effectiveSteps(norms);
   const told = counted / (old.steps * kept + steps ** 2 / precise);
+  const fewer = Math.min(1, told);
   const now = {
     squaredNorm: mean(old.squaredNorm, value.squaredNorm),
     trace: mean(old.trace, value.trace),
-    steps: counted * told,
-    examples: examples * told,
+    steps: counted * fewer,
+    examples: examples * fewer,
+    // Not counted as steps: what comes next would be held against them, beyond the reach.
+    ...(told > 1 ? { surer: told } : {}),
   };
   const own = telling(value, norms, now, old.recent);
   return { ...now, recent: [...old.recent, ...(own === undefined ? [] : [own])].slice(-5) };
@@ -168,8 +173,8 @@ function swingsIn(recent: readonly number[]): string | undefined {
  * The deviation of the mean of |G|² where it is small beside the noise: 2 S √n / (W √d), of n steps with W examples in all, d as
  * above. It is the same for steps of different sizes, weighted as they are.
  */
-const deviation = ({ trace, steps, examples }: NoiseEstimate): number =>
-  (2 * Math.max(0, trace) * Math.sqrt(steps)) / (examples * Math.sqrt(directions));
+const deviation = ({ trace, steps, examples, surer = 1 }: NoiseEstimate): number =>
+  (2 * Math.max(0, trace) * Math.sqrt(steps)) / (examples * Math.sqrt(directions * surer));
 
 /**
  * The simple noise scale S / |G|² in examples, finite and at least 0, or why it cannot be trusted yet. Where noise drowns |G|², so
