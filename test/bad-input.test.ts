@@ -31,6 +31,7 @@ const python = (script: string) => `[python3, ${join(root, "test", "fixtures", "
 const shell = (script: string) => `[sh, -c, ${JSON.stringify(script)}]`;
 const nothingSaved = ["epoch.checkpoint(save)", "PAWL_CHECKPOINT_DIR", "checkpoint: none"];
 
+/** Those that save badly can do it again: the next epoch may begin before what the one before saved is looked at. */
 const badTrainers: readonly BadTrainer[] = [
   {
     what: "exits with 1",
@@ -67,14 +68,14 @@ const badTrainers: readonly BadTrainer[] = [
   {
     what: "saves a link that points out of the checkpoint",
     command: shell(
-      "ln -s /etc/passwd $PAWL_CHECKPOINT_DIR/stolen; ln -s ../../../.. $PAWL_CHECKPOINT_DIR/up",
+      "ln -sfn /etc/passwd $PAWL_CHECKPOINT_DIR/stolen; ln -sfn ../../../.. $PAWL_CHECKPOINT_DIR/up",
     ),
     class: "no-checkpoint",
     says: ["stolen", "symbolic link"],
   },
   {
     what: "saves what is no file",
-    command: shell("mkfifo $PAWL_CHECKPOINT_DIR/pipe"),
+    command: shell("[ -p $PAWL_CHECKPOINT_DIR/pipe ] || mkfifo $PAWL_CHECKPOINT_DIR/pipe"),
     class: "no-checkpoint",
     says: ["pipe", "cannot be copied", "PAWL_CHECKPOINT_DIR"],
   },
