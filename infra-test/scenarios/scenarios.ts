@@ -106,11 +106,11 @@ export const scenarios: readonly Scenario[] = [
     lines: [
       ...once(
         "growing",
-        { job: growing("growing", holding("1:3", "2:5")) },
+        { job: growing("growing", holding("1:3", "2:4")) },
         {
           faults: [
             { at: { kind: "committed", epoch: 2 }, make: ["out of memory"] },
-            { at: { kind: "committed", epoch: 4 }, make: ["kill the job"] },
+            { at: { kind: "committed", epoch: 3 }, make: ["kill the job"] },
           ],
           ends: { ...grown, failures: ["container-oom", "unknown"], checkpoints: ["5-3", "6-3"] },
         },
