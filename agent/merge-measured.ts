@@ -3,6 +3,7 @@ import {
   keptByStep,
   type Measured,
   maxStretches,
+  ownMachine,
   type Stretch,
 } from "../core/measured.ts";
 import type { MetricValue } from "../core/metric-value.ts";
@@ -16,7 +17,7 @@ export function mergeMeasured(
   since: Measured | undefined,
 ): Measured | undefined {
   if (before === undefined || since === undefined) return since ?? before;
-  const { machine = "local" } = before;
+  const { machine = ownMachine } = before;
   const earlier =
     before.machine === since.machine
       ? before.stretches

@@ -108,3 +108,19 @@ export const BatchProgress = z.strictObject({
   trouble: z.string().max(300).optional(),
 });
 export type BatchProgress = z.infer<typeof BatchProgress>;
+
+/** What an epoch begins with before anything was learnt. */
+export const nothingLearnt = (first: number, machine: string): BatchProgress => ({
+  first,
+  size: first,
+  stepsAtSize: 0,
+  timedAtSize: 0,
+  epochStart: { epoch: 1, size: first },
+  examples: 0,
+  machine,
+  timings: {},
+  changeCount: 0,
+  changes: [],
+  barred: [],
+  resizes: true,
+});

@@ -1,11 +1,11 @@
-import type { BatchProgress } from "./batch-progress.ts";
+import { type BatchProgress, nothingLearnt } from "./batch-progress.ts";
 import { noiseScale, normsProblem, smoothed } from "./estimators/noise-scale.ts";
 import type { TrainingJob } from "./job.ts";
 import { unbarred } from "./learnt-bars.ts";
 import { givenUp, judged, resized } from "./learnt-changes.ts";
 import { followedGoal, withMetric } from "./learnt-metric.ts";
 import { withTiming } from "./learnt-timings.ts";
-import type { Measured, Stretch } from "./measured.ts";
+import { type Measured, ownMachine, type Stretch } from "./measured.ts";
 import { type BatchSizePolicy, policyInForce, usesNorms } from "./policies/batch-size/index.ts";
 import type { EpochReport } from "./report.ts";
 
@@ -19,9 +19,6 @@ export interface Observation {
   /** Once the epoch is whole. */
   readonly report?: EpochReport;
 }
-
-/** What runs on a machine of one's own is timed under this name. */
-const ownMachine = "local";
 
 /** So many steps without norms, where there were norms before, mean that there are none any more. */
 const missedSteps = 16;
@@ -37,17 +34,7 @@ function begun(
 ): BatchProgress {
   const machine = measured.machine ?? ownMachine;
   const optimizer = measured.optimizer ?? before?.optimizer;
-  const learnt = before ?? {
-    first: first.batchSize,
-    size: first.batchSize,
-    stepsAtSize: 0,
-    timedAtSize: 0,
-    examples: 0,
-    timings: {},
-    changeCount: 0,
-    changes: [],
-    barred: [],
-  };
+  const learnt = before ?? nothingLearnt(first.batchSize, machine);
   return {
     ...learnt,
     machine,

@@ -1,4 +1,11 @@
-import { type Bar, type BatchChange, type BatchProgress, keptBars, keptChanges } from "./batch-progress.ts";
+import {
+  type Bar,
+  type BatchChange,
+  type BatchProgress,
+  keptBars,
+  keptChanges,
+  nothingLearnt,
+} from "./batch-progress.ts";
 import { withoutTimings } from "./learnt-timings.ts";
 
 type Step = Pick<BatchChange, "from" | "to">;
@@ -63,7 +70,8 @@ export function withGrowthBarred(
   const isNewest = last?.to === change.to && last.from === change.from && state.size === change.to;
   const number = isNewest ? last.number : state.changeCount + 1;
   const failed: BatchChange = {
-    ...{ epoch: state.epochStart.epoch, step: 0 },
+    epoch: state.epochStart.epoch,
+    step: 0,
     ...(isNewest ? last : {}),
     ...change,
     number,
@@ -79,8 +87,10 @@ export function withGrowthBarred(
 export function fromBeginning(learnt: BatchProgress): BatchProgress {
   const { first, machine, timings, barred, failures, optimizer, resizes } = learnt;
   return {
-    ...{ first, size: first, stepsAtSize: 0, timedAtSize: 0, epochStart: { epoch: 1, size: first } },
-    ...{ examples: 0, machine, timings, changeCount: 0, changes: [], barred, resizes },
+    ...nothingLearnt(first, machine),
+    timings,
+    barred,
+    resizes,
     ...(failures === undefined ? {} : { failures }),
     ...(optimizer === undefined ? {} : { optimizer }),
   };

@@ -1,13 +1,8 @@
 import { type BatchChange, type BatchProgress, keptChanges } from "./batch-progress.ts";
 import { asPassed, directionOf, withBar, withFailure } from "./learnt-bars.ts";
 import { rangeOf } from "./policies/batch-size/bounds.ts";
-import { type BatchSizePolicy, usesNorms } from "./policies/batch-size/index.ts";
+import { type BatchSizePolicy, isAdaptive, usesNorms } from "./policies/batch-size/index.ts";
 import { enoughSteps, gain, leastGain, speedOf } from "./policies/batch-size/speed.ts";
-
-/** What a policy that does not follow what is measured leaves as it is. */
-export const isFollowed = (
-  policy: BatchSizePolicy | undefined,
-): policy is Extract<BatchSizePolicy, { hold: number }> => policy !== undefined && "hold" in policy;
 
 /** What a change's gain is reckoned with: no noise scale where the policy does not look at it. */
 const noiseFor = (policy: BatchSizePolicy, { noiseScale }: BatchProgress): number | undefined =>
@@ -41,7 +36,7 @@ export function resized(
 ): BatchProgress {
   const from = state.size;
   const now = { ...state, size: to.batchSize, stepsAtSize: 0, timedAtSize: 0 };
-  if (!isFollowed(policy)) return now;
+  if (policy === undefined || !isAdaptive(policy)) return now;
   const number = state.changeCount + 1;
   const last = state.changes.at(-1);
   const back = last?.outcome === "undone" && last.from === to.batchSize && last.to === from;
@@ -92,7 +87,7 @@ const doubtful = 0.7;
  */
 export function judged(state: BatchProgress, policy: BatchSizePolicy | undefined): BatchProgress {
   const change = state.changes.at(-1);
-  if (!isFollowed(policy) || change?.outcome !== "open") return state;
+  if (policy === undefined || !isAdaptive(policy) || change?.outcome !== "open") return state;
   if (state.stepsAtSize < policy.hold || state.timedAtSize < enoughSteps) return state;
   const speed = speedOf(state, undefined);
   const [before, after] = [speed.measured(change.from), speed.measured(change.to)];
@@ -128,7 +123,7 @@ export function givenUp(
   policy: BatchSizePolicy | undefined,
 ): BatchProgress {
   const change = state.changes.at(-1);
-  if (!isFollowed(policy) || change?.outcome !== "open") return state;
+  if (policy === undefined || !isAdaptive(policy) || change?.outcome !== "open") return state;
   if (policy.policy === "plateau" || isForced(policy, change)) return state;
   const epochs = epoch - change.epoch + (change.step === 0 ? 1 : 0);
   if (epochs < patience || state.stepsAtSize < policy.hold) return state;

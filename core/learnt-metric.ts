@@ -1,7 +1,7 @@
 import type { BatchChange, BatchProgress } from "./batch-progress.ts";
-import { isFollowed, isForced, taken } from "./learnt-changes.ts";
+import { isForced, taken } from "./learnt-changes.ts";
 import { isBetter, type MetricGoal } from "./metric-goal.ts";
-import type { BatchSizePolicy } from "./policies/batch-size/index.ts";
+import { type BatchSizePolicy, isAdaptive } from "./policies/batch-size/index.ts";
 import type { Metrics } from "./report.ts";
 
 /** So many times as much as the metric usually changes in an epoch is more than chance. */
@@ -27,7 +27,8 @@ function blamed(
   policy: BatchSizePolicy | undefined,
 ): BatchChange | undefined {
   const change = changes.at(-1);
-  if (!isFollowed(policy) || change === undefined || change.to < change.from) return undefined;
+  if (policy === undefined || !isAdaptive(policy)) return undefined;
+  if (change === undefined || change.to < change.from) return undefined;
   if (change.outcome !== "open" && change.outcome !== "kept") return undefined;
   return isBetween(change, epoch) && !isForced(policy, change) ? change : undefined;
 }

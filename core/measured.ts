@@ -5,6 +5,9 @@ import { MetricValue } from "./metric-value.ts";
 const most = 2 ** 40;
 const Count = z.int().min(1).max(most);
 
+/** The type of a machine of one's own: what runs on it is remembered under this name. */
+export const ownMachine = "local";
+
 /**
  * What a measured step still counts in a stretch's mean norms after the next one: a long stretch tells the newest 100 or so, since the
  * noise scale changes within an epoch. The helpers (trainer/stretch.ts, python/pawl/_measuring.py) have the same.

@@ -1,6 +1,6 @@
 import { type PlanState, planEpoch } from "../../core/decisions/plan.ts";
 import { advance, noProgress } from "../../core/decisions/progress.ts";
-import { rateAfter, stepsAtSize } from "../../core/decisions/warm-up.ts";
+import { rateAfter, restOf, stepsAtSize } from "../../core/decisions/warm-up.ts";
 import { TrainingJob, type TrainingJobInput } from "../../core/job.ts";
 import { learn } from "../../core/learn.ts";
 import { type Measured, maxStretches } from "../../core/measured.ts";
@@ -41,7 +41,7 @@ export class PawlDecider implements Decider {
       return inForce;
     const steps = stepsAtSize(measured);
     const { plan, reason } = planEpoch(this.#job, this.#state({ ...this.#progress, batch }), epoch, {
-      going: { plan: inForce, size, steps },
+      going: { size, ...restOf(inForce, steps) },
     });
     if (plan.batchSize === inForce.batchSize) return inForce;
     const after = measured.stretches.reduce((sum, stretch) => sum + stretch.steps, 0);

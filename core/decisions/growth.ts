@@ -1,4 +1,4 @@
-import type { BatchProgress } from "../batch-progress.ts";
+import { type BatchProgress, nothingLearnt } from "../batch-progress.ts";
 import type { TrainingJob } from "../job.ts";
 import { fromBeginning, withGrowthBarred } from "../learnt-bars.ts";
 import { isAdaptive } from "../policies/batch-size/index.ts";
@@ -76,22 +76,6 @@ function growthAfter(
   return { epoch: since.epoch, step, from, to, examples: batch.examples };
 }
 
-/** What an epoch begins with before anything was learnt. */
-const unlearnt = (first: number, machine: string): BatchProgress => ({
-  first,
-  size: first,
-  stepsAtSize: 0,
-  timedAtSize: 0,
-  epochStart: { epoch: 1, size: first },
-  examples: 0,
-  machine,
-  timings: {},
-  changeCount: 0,
-  changes: [],
-  barred: [],
-  resizes: true,
-});
-
 /**
  * `back`, the state that an attempt which diverged goes back to, with the growth barred that it diverged after; `undefined` where there
  * was none, or the same size would follow anyway.
@@ -109,7 +93,7 @@ export function withGrowthTakenBack(
   const newest = pendingIn(failed.before, failed.attempt, job).batch;
   const learnt =
     back.progress.batch ??
-    (newest === undefined ? unlearnt(first, machineOf(failed.attempt)) : fromBeginning(newest));
+    (newest === undefined ? nothingLearnt(first, machineOf(failed.attempt)) : fromBeginning(newest));
   const batch = withGrowthBarred(
     learnt,
     { from, to, epoch: growth.epoch, step: growth.step },

@@ -41,13 +41,13 @@ export function measured(
   if (size === undefined || !resizes || stretches.length >= maxStretches) return goesOn;
   const progress = pendingIn(state, attempt, job);
   const batch = learn(progress.batch, { epoch, measured: event.measured }, job);
-  if (batch === undefined) return goesOn;
   const known = withTrained(state, attempt, event, job);
   const factor = state.numeric?.learningRateFactor ?? 1;
   const rate = rateAfter(inForce, event, { earlier: progress.partial, factor });
+  if (batch === undefined || rate === undefined) return goesOn;
   const { plan, reason } = planEpoch(job, { ...known, progress: { ...progress, batch } }, epoch, {
     machine: machineOf(attempt),
-    going: { plan: rate === undefined ? inForce : multiplied(rate, factor), steps: 0, size },
+    going: { size, ...multiplied(rate, factor) },
   });
   if (plan.batchSize === undefined || plan.batchSize === (inForce.batchSize ?? size)) return goesOn;
   const answer: ReviewAnswer = { action: "train", sequence: state.sequence + 1, plan };

@@ -1,5 +1,5 @@
 import type { TrainingJob } from "../job.ts";
-import type { Measured } from "../measured.ts";
+import { type Measured, ownMachine } from "../measured.ts";
 import {
   type Fitted,
   memoryOf,
@@ -12,11 +12,12 @@ import type { EpochPlan } from "../report.ts";
 import { type LiveAttempt, planInForce, type RunState } from "../run-state.ts";
 
 /** The type of machine by which memory is remembered; one of one's own is `local`. */
-export const machineOf = ({ instance }: Pick<LiveAttempt, "instance">): string => instance?.type ?? "local";
+export const machineOf = ({ instance }: Pick<LiveAttempt, "instance">): string =>
+  instance?.type ?? ownMachine;
 
 /** The machine that an attempt is planned for which has none yet: of the type that trained last. */
 export const likelyMachine = ({ memory }: Pick<RunState, "memory">): string =>
-  memory?.at(-1)?.machine ?? "local";
+  memory?.at(-1)?.machine ?? ownMachine;
 
 /** How many examples go through the model at once on `machine`, in the largest equal parts that the job and memory allow. */
 export function splitFor(

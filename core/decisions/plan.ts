@@ -12,7 +12,7 @@ import { memoryOf, mostAtOnce } from "../policies/memory.ts";
 import type { EpochPlan } from "../report.ts";
 import type { Progress, RunState } from "../run-state.ts";
 import { likelyMachine, splitFor } from "./memory.ts";
-import { isNear, multiplied, type Rate, restOf, warmUpTo } from "./warm-up.ts";
+import { isNear, multiplied, type SizedRate, warmUpTo } from "./warm-up.ts";
 
 /** What a plan follows from: what is committed or reported so far, and what was learnt of memory and of the learning rate. */
 export type PlanState = Pick<RunState, "memory" | "numeric"> & { readonly progress: Progress };
@@ -26,8 +26,8 @@ export interface Planned {
 export interface PlanFor {
   /** The type of machine that trains it; absent: the one that trained last. */
   readonly machine?: string;
-  /** In the middle of the epoch: the plan in force, the steps that it is in force for, and the size trained with it. */
-  readonly going?: { readonly plan: Rate; readonly steps: number; readonly size: number };
+  /** In the middle of the epoch: how it is trained now. */
+  readonly going?: SizedRate;
 }
 
 /** The scaling in force: where the job says nothing, the learning rate follows a batch size that follows what is measured. */
@@ -118,10 +118,7 @@ export function planEpoch(
   const warmUp = (): EpochPlan["warmUp"] => {
     if (part !== undefined) return before && multiplied(before, factor).warmUp;
     const { rate = arrived(job, progress) } = progress;
-    const inForce =
-      going === undefined
-        ? rate && { size: rate.size, ...multiplied(rate, factor) }
-        : { size: going.size, ...restOf(going.plan, going.steps) };
+    const inForce = going ?? (rate && { size: rate.size, ...multiplied(rate, factor) });
     return warmUpTo(inForce, { size: choice?.size, scale }, job.learningRate.warmUp);
   };
   const warms = warmUp();

@@ -7,7 +7,7 @@ import { stopWords } from "../stop.ts";
 import { answerAttempt, leave, withAttempt } from "./answer-attempt.ts";
 import { budgetStop, secondsInBudget } from "./cost.ts";
 import { isLocal } from "./market.ts";
-import { planOn } from "./memory.ts";
+import { machineOf, planOn } from "./memory.ts";
 import { originOf } from "./origin.ts";
 import { savingFor } from "./saving.ts";
 
@@ -24,7 +24,7 @@ export function started(
   const { instance, price } = event;
   if (job.budgetUsd !== undefined && price === undefined && !isLocal(state))
     return unpriced(state, job.budgetUsd, instance, at);
-  const machine = instance?.type ?? "local";
+  const machine = machineOf(event);
   const plan = planOn(job, state, attempt.firstPlan, machine);
   const known: LiveAttempt = {
     ...attempt,

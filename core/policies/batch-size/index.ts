@@ -37,8 +37,8 @@ export const policyNames = Chosen.options.map(
 );
 
 /** Whether sizes follow from what is measured. */
-export const isAdaptive = ({ policy }: BatchSizePolicy): boolean =>
-  policy !== "fixed" && policy !== "schedule";
+export const isAdaptive = (policy: BatchSizePolicy): policy is Extract<BatchSizePolicy, { hold: number }> =>
+  "hold" in policy;
 
 /** Whether gradients' norms are of use to it. */
 export const usesNorms = ({ policy }: BatchSizePolicy): boolean =>

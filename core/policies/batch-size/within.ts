@@ -11,7 +11,7 @@ export interface Standing {
   readonly size: number;
   /** Every size that the bounds have, ascending, but the barred ones. */
   readonly ladder: readonly number[];
-  /** Those of them that may be chosen now; the size in force is among them. */
+  /** Those of them that may be chosen now; the size in force is among them where it is one of the bounds' sizes. */
   readonly allowed: readonly number[];
   readonly speed: Speed;
 }
